@@ -1,0 +1,1 @@
+"""Nouns and pure rules: no I/O, no clock, no process."""

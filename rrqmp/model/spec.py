@@ -1,0 +1,43 @@
+"""What a submitter asked for, as it is stored: one JSON line of options, a line feed, one line of payload.
+
+The options are apart from the payload so that a worker can arm the attempt's deadline before it decodes one byte
+that a user chose, and so that a script can find the reply channel without reading a large payload.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from rrqmp.model.retry import RetryPolicy
+
+
+class Spec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The options of one activity; only what the submitter set. Durations are seconds, times seconds since 1970.
+
+    `reply` is the client's notice channel, `key` the idempotency key (with `key_ttl` after the end).
+    """
+
+    reply: str = ""
+    key: str = ""
+    key_ttl: float | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+    retry: RetryPolicy | None = None
+    result_ttl: float | None = None
+    metadata: dict[str, str] | None = None
+    parent: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Spec)
+
+
+def join_spec(options: Spec, payload: bytes) -> bytes:
+    """The stored form; `payload` is JSON already."""
+    return _encoder.encode(options) + b"\n" + payload
+
+
+def split_spec(stored: bytes) -> tuple[Spec, bytes]:
+    """The options and the undecoded payload; raises `msgspec.DecodeError` or its `ValidationError` on foreign bytes."""
+    head, _, payload = stored.partition(b"\n")
+    return _decoder.decode(head), payload

@@ -1,0 +1,1 @@
+"""What both sides of a fork hold: the board's layout, the messages, the launch order, the exit report."""
