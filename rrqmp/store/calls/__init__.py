@@ -1,0 +1,1 @@
+"""One module a script: the types it speaks in, its arguments, the reading of its reply."""

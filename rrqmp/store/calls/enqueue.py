@@ -1,0 +1,85 @@
+"""Accepting activities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+from rrqmp.store.script import Argument, Call, load_script
+
+# A bite: more, or a larger one, keeps the server busy for longer than a call may take.
+MAX_ITEMS: Final = 200
+MAX_BYTES: Final = 256 * 1024
+
+
+class Acceptance(StrEnum):
+    """What became of one submission.
+
+    `exists`: this id is there already, with the same spec; success for whoever sends twice. `conflict`: there with
+    another spec. `existing`: its key is held, the owner's id is the answer. `refused`: its key is held and may not be
+    used again. `in_use`: its key is held by an activity that did not fail.
+    """
+
+    CREATED = "created"
+    EXISTS = "exists"
+    CONFLICT = "conflict"
+    EXISTING = "existing"
+    REFUSED = "refused"
+    IN_USE = "in_use"
+
+
+class DuplicateRule(StrEnum):
+    """The words by which the script treats a held idempotency key."""
+
+    ALLOW_REUSE = "allow_reuse"
+    RETURN_EXISTING = "return_existing"
+    ALLOW_REUSE_ON_FAILURE = "allow_reuse_on_failure"
+    NO_REUSE = "no_reuse"
+
+
+class Submission(NamedTuple):
+    """One activity to be accepted; times in microseconds. A tuple: bulks make them by the ten thousand.
+
+    `at_us` (since 1970, 0 for none) goes before `delay_us`. `key` is the idempotency key, empty for none;
+    `on_duplicate` a word of `DuplicateRule`. `reply` is the client's notice channel; the script finds it in `spec`.
+    """
+
+    activity_id: str
+    activity_type: str
+    spec: bytes
+    priority: int = 1
+    delay_us: int = 0
+    at_us: int = 0
+    key: str = ""
+    on_duplicate: str = DuplicateRule.ALLOW_REUSE
+    reply: str = ""
+
+
+class EnqueueVerdict(NamedTuple):
+    """`activity_id` is the id that the submitter should go on with: the owner's where a key is held."""
+
+    kind: Acceptance
+    activity_id: str
+
+
+_ACCEPTANCES: Final = {kind.value.encode(): kind for kind in Acceptance}
+
+
+def enqueue(keys: QueueKeys, rules: StoreRules, items: Sequence[Submission]) -> Call[list[EnqueueVerdict]]:
+    """Accepts up to `MAX_ITEMS` of together about `MAX_BYTES`, all in one step; order is kept inside a priority."""
+    arguments: list[Argument] = [rules.packed]
+    for item in items:
+        arguments += (item[0], item[1], item[3], item[4], item[5], item[6], item[7], item[2])
+    return Call(load_script("enqueue"), keys.script_keys, arguments, partial(_read, items))
+
+
+def _read(items: Sequence[Submission], reply: Any) -> list[EnqueueVerdict]:
+    verdicts = []
+    for item, words in zip(items, reply, strict=True):
+        kind, _, owner = words.partition(b" ")
+        verdicts.append(EnqueueVerdict(_ACCEPTANCES[kind], owner.decode() or item.activity_id))
+    return verdicts

@@ -1,0 +1,29 @@
+"""What an operator may close: a type is paused, or limited in how many of it run at once in the whole fleet."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.script import Call, load_script
+
+ALL_TYPES: Final = "*"
+
+
+def pause(keys: QueueKeys, activity_type: str = ALL_TYPES) -> Call[None]:
+    """Nothing of the type is claimed any more; what runs goes on."""
+    return Call(load_script("pause"), keys.script_keys, (activity_type,), _read_nothing)
+
+
+def resume(keys: QueueKeys, activity_type: str = ALL_TYPES) -> Call[None]:
+    """Takes the pause back and wakes workers."""
+    return Call(load_script("resume"), keys.script_keys, (activity_type,), _read_nothing)
+
+
+def limit(keys: QueueKeys, activity_type: str, most: int | None) -> Call[None]:
+    """At most `most` of the type run at once; `None` takes the limit away."""
+    return Call(load_script("limit"), keys.script_keys, (activity_type, "" if most is None else most), _read_nothing)
+
+
+def _read_nothing(reply: Any) -> None:
+    return None
