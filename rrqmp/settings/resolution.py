@@ -14,14 +14,13 @@ from typing import Any, Final
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.settings.table import ENVIRONMENT_PREFIX, TABLE, QueueOrder, Setting, Settings
-from rrqmp.settings.values import QueuePlan, closest, quoted
+from rrqmp.settings.values import QueuePlan, closest
 
 DEFAULT_FILE: Final = "rrqmp.toml"
 CONFIG_VARIABLE: Final = "RRQMP_CONFIG"
 NODE_MARK_VARIABLE: Final = "RRQMP_NODE_MARK"
 # Ours, but no settings: the file's own name, and the mark by which a restarted supervisor knows what it left behind.
 _NOT_SETTINGS: Final = frozenset({CONFIG_VARIABLE, NODE_MARK_VARIABLE})
-_HIDDEN: Final = "(not shown)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +53,9 @@ class SettingsInputs:
             setting = TABLE[name]
             # A value that loses is read all the same: its fault would wait for the day when it wins.
             try:
-                read = setting.read(value)
+                read = setting.read(value, origin)
             except ValueError as error:
-                shown = _HIDDEN if setting.secret and "@" in str(value) else quoted(value)
-                faults.append(f"{origin} is {shown}: {error}")
+                faults.append(str(error))
                 continue
             if name not in chosen:
                 chosen[name], sources[name] = read, source

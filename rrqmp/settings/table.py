@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from rrqmp.kernel.cpus import usable_cpus
+from rrqmp.model.names import check_activity_type, check_queue_name
 from rrqmp.settings import values
-from rrqmp.settings.values import DAY, MONTH, Reader
+from rrqmp.settings.values import Reader
 
 ENVIRONMENT_PREFIX: Final = "RRQMP_"
+DAY: Final = 86_400.0
+MONTH: Final = 30 * DAY
 MiB: Final = 2**20
 
 
@@ -110,7 +113,7 @@ class Settings:
     prefix: str = _setting("rrqmp", values.name, "first word of every key in Redis")
     queues: Mapping[str, int] = _setting(
         lambda: {"default": 1},
-        values.queues(values.label),
+        values.queues(check_queue_name),
         "queue to serve, repeatable; in strict order, or by weights: high=3",
         flag="--queue",
         shown_default="default",
@@ -119,7 +122,7 @@ class Settings:
     queue_order: QueueOrder = QueueOrder.STRICT
     activity_types: tuple[str, ...] = _setting(
         (),
-        values.words(values.label),
+        values.words(check_activity_type),
         "take only this type, repeatable",
         flag="--activity-type",
         shown_default="all that the application has",

@@ -1,6 +1,7 @@
 """Readers of single values: text from flags and environment, TOML's types and Python's own, into one plain form each.
 
-A reader raises `ValueError` with what is wrong and what to give instead; the caller adds the setting and its source.
+A reader gets the value and the words for where it came from; it raises a `ValueError` (`ConfigurationError` is one)
+that names both and says what to give instead.
 """
 
 from __future__ import annotations
@@ -9,19 +10,15 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
-T = TypeVar("T")
-Reader: TypeAlias = Callable[[object], T]
+from rrqmp.model.names import nearest
+from rrqmp.model.units import check_bytes, check_seconds, seconds_of_text
 
-DAY: Final = 86_400.0
-MONTH: Final = 30 * DAY
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
-_BYTES: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-_NUMBER_AND_UNIT: Final = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+T = TypeVar("T")
+Reader: TypeAlias = Callable[[object, str], T]
+
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _APPLICATION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?)?")
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", "embedded:")
@@ -35,102 +32,92 @@ class QueuePlan:
     weighted: bool
 
 
-def quoted(value: object) -> str:
-    """A value as it stands in a message, cut to a readable length."""
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
 def closest(word: str, known: Sequence[str]) -> str:
     """A `did you mean` clause, empty where nothing is near."""
-    near = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(word, known, 0.6)
+    return f"; did you mean {near}?" if near else ""
 
 
-def text(value: object) -> str:
+def text(value: object, origin: str) -> str:
     """Any text but the empty one."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("give a text that is not empty")
+        raise _fault(value, origin, "give a text that is not empty")
     return value
 
 
-def folder(value: object) -> str:
+def folder(value: object, origin: str) -> str:
     """A folder that exists."""
-    path = text(value)
+    path = text(value, origin)
     if not Path(path).is_dir():
-        raise ValueError("there is no such folder")
+        raise _fault(path, origin, "there is no such folder")
     return path
 
 
-def application(value: object) -> str:
+def application(value: object, origin: str) -> str:
     """`module`, `module:attribute` or `module:factory()`; what it names is found by the template, not here."""
-    given = text(value)
+    given = text(value, origin)
     path, _, attribute = given.partition(":")
     if path.endswith(".py") or os.sep in path:
-        module = ".".join(part for part in Path(path).with_suffix("").parts if part not in (os.sep, "."))
-        raise ValueError(f"that is a file; did you mean {module}{':' + attribute if attribute else ''}?")
+        module = ".".join(part for part in Path(path).with_suffix("").parts if part not in (os.sep, ".", ".."))
+        raise _fault(given, origin, f"that is a file; did you mean {module}{':' + attribute if attribute else ''}?")
     if not _APPLICATION.fullmatch(given):
-        raise ValueError("give module:attribute, such as thumbs:engine, or module:make() for a factory")
+        raise _fault(given, origin, "give module:attribute, such as thumbs:engine, or module:make() for a factory")
     return given
 
 
-def redis_url(value: object) -> str:
+def redis_url(value: object, origin: str) -> str:
     """A text that starts as a Redis URL does; the store reads the rest of it."""
-    given = text(value)
+    given = text(value, origin)
     if given.startswith(_REDIS_SCHEMES):
         return given
-    remedy = "give redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH or embedded:"
-    raise ValueError(remedy + closest(given.partition("://")[0] + "://", _REDIS_SCHEMES))
+    near = closest(given.partition("://")[0] + "://", _REDIS_SCHEMES)
+    # A URL that is wrong in one place may hold a password in another.
+    shown = "(a URL with a login)" if "@" in given else given
+    raise _fault(shown, origin, f"give redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH or embedded:{near}")
 
 
-def name(value: object) -> str:
+def name(value: object, origin: str) -> str:
     """A word that may stand inside keys and file names."""
-    given = text(value)
+    given = text(value, origin)
     if not _NAME.fullmatch(given):
-        raise ValueError("give 1 to 64 letters, digits, dots, dashes or underscores")
+        raise _fault(given, origin, "give 1 to 64 letters, digits, dots, dashes or underscores")
     return given
 
 
-def label(value: object) -> str:
-    """A name of a queue or of a type: it goes into keys as it is, so nothing that a key's syntax knows."""
-    given = text(value)
-    if len(given.encode()) > 200 or re.search(r"[{}\x00-\x1f\x7f]", given):
-        raise ValueError("give at most 200 bytes without braces or control characters")
-    return given
-
-
-def words(check: Reader[str]) -> Reader[tuple[str, ...]]:
+def words(check: Callable[[object], str]) -> Reader[tuple[str, ...]]:
     """A list, or text with commas between; each word is checked, none may be there twice."""
 
-    def read(value: object) -> tuple[str, ...]:
-        given = tuple(check(word) for word in _items(value))
-        twice = next((word for word in given if given.count(word) > 1), None)
-        if twice is not None:
-            raise ValueError(f"{twice!r} is there twice")
+    def read(value: object, origin: str) -> tuple[str, ...]:
+        given = tuple(_checked(check, word, origin) for word in _items(value, origin))
+        if len(set(given)) < len(given):
+            raise _fault(value, origin, "a name is there twice")
         return given
 
     return read
 
 
-def queues(check: Reader[str]) -> Reader[QueuePlan]:
+def queues(check: Callable[[object], str]) -> Reader[QueuePlan]:
     """Names in strict order (`a,b`, a list) or with weights (`a=3,b=1`, a mapping)."""
     weight = whole(1, 1000)
 
-    def read(value: object) -> QueuePlan:
+    def read(value: object, origin: str) -> QueuePlan:
         if isinstance(value, Mapping):
             pairs: list[tuple[object, object]] = list(value.items())
         else:
-            pairs = [_pair(item) for item in _items(value)]
+            pairs = [_pair(item) for item in _items(value, origin)]
         if not pairs:
-            raise ValueError("give at least one queue")
+            raise _fault(value, origin, "give at least one queue")
         weighted = pairs[0][1] is not None
         if any((number is not None) is not weighted for _, number in pairs):
-            raise ValueError("give every queue a weight (high=3,low=1) or none (strict order)")
-        plan = {check(queue): weight(number) if weighted else 1 for queue, number in pairs}
+            raise _fault(value, origin, "give every queue a weight (high=3,low=1) or none (strict order)")
+        plan = {
+            _checked(check, queue, origin): weight(number, f"{origin}, weight of {queue},") if weighted else 1
+            for queue, number in pairs
+        }
         if len(plan) < len(pairs):
-            raise ValueError("a queue is there twice")
+            raise _fault(value, origin, "a queue is there twice")
         return QueuePlan(plan, weighted)
 
     return read
@@ -139,12 +126,13 @@ def queues(check: Reader[str]) -> Reader[QueuePlan]:
 def whole(least: int, most: int) -> Reader[int]:
     """A whole number between two bounds, both allowed."""
 
-    def read(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value):
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"give a whole number from {least} to {most}")
-        return value
+    def read(value: object, origin: str) -> int:
+        given = value
+        if isinstance(given, str) and re.fullmatch(r"\s*[+-]?\d+\s*", given):
+            given = int(given)
+        if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
+            raise _fault(value, origin, f"give a whole number from {least} to {most}")
+        return given
 
     return read
 
@@ -152,11 +140,11 @@ def whole(least: int, most: int) -> Reader[int]:
 def unless(word: str, reader: Reader[T]) -> Reader[T | None]:
     """The reader's value, or `None` for one word that stands for it."""
 
-    def read(value: object) -> T | None:
+    def read(value: object, origin: str) -> T | None:
         if isinstance(value, str) and value.strip().lower() == word:
             return None
         try:
-            return reader(value)
+            return reader(value, origin)
         except ValueError as error:
             raise ValueError(f"{error}, or {word!r}") from None
 
@@ -165,31 +153,23 @@ def unless(word: str, reader: Reader[T]) -> Reader[T | None]:
 
 def seconds(least: float, most: float) -> Reader[float]:
     """A duration: a number of seconds, a `timedelta`, or text such as 25, 1.5s, 10m, 500ms."""
-    remedy = f"give seconds from {least:g} to {most:g}, or a number with ms, s, m, h or d, such as 10m"
 
-    def read(value: object) -> float:
-        if isinstance(value, timedelta):
-            value = value.total_seconds()
-        elif isinstance(value, str):
-            value = _measure(value, _SECONDS, "s", remedy)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise ValueError(remedy)
-        return float(value)
+    def read(value: object, origin: str) -> float:
+        if isinstance(value, str):
+            return seconds_of_text(value, origin, least=least, most=most)
+        return check_seconds(value, origin, least=least, most=most)
 
     return read
 
 
 def size(least: int, most: int) -> Reader[int]:
-    """A size: a number of bytes, or text with a binary unit such as 512MiB. `512M` is refused: it is two numbers."""
-    remedy = f"give bytes from {least} to {most}, or a number with KiB, MiB or GiB, such as 4MiB"
+    """A size: a number of bytes, or text with a binary unit such as 512MiB."""
 
-    def read(value: object) -> int:
-        if isinstance(value, str):
-            value = _measure(value, _BYTES, "B", remedy)
-            value = int(value) if value == int(value) else value
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(remedy)
-        return value
+    def read(value: object, origin: str) -> int:
+        given = check_bytes(value, origin, least=least)
+        if given > most:
+            raise _fault(value, origin, f"give at most {most} bytes")
+        return given
 
     return read
 
@@ -197,21 +177,33 @@ def size(least: int, most: int) -> Reader[int]:
 def choice(*known: str) -> Reader[str]:
     """One of a few words, in any case."""
 
-    def read(value: object) -> str:
+    def read(value: object, origin: str) -> str:
         given = value.strip().lower() if isinstance(value, str) else ""
         if given not in known:
-            raise ValueError(f"give one of {', '.join(known)}{closest(given, known)}")
+            raise _fault(value, origin, f"give one of {', '.join(known)}{closest(given, known)}")
         return given
 
     return read
 
 
-def _items(value: object) -> Sequence[object]:
+def _fault(value: object, origin: str, remedy: str) -> ValueError:
+    shown = repr(value)
+    return ValueError(f"{origin} is {shown if len(shown) <= 80 else shown[:77] + '...'}: {remedy}")
+
+
+def _checked(check: Callable[[object], str], word: object, origin: str) -> str:
+    try:
+        return check(word)
+    except ValueError as error:
+        raise ValueError(f"{origin}: {error}") from None
+
+
+def _items(value: object, origin: str) -> Sequence[object]:
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [word for item in value for word in (_items(item) if isinstance(item, str) else [item])]
-    raise ValueError("give a list, or a text with commas between")
+        return [word for item in value for word in (_items(item, origin) if isinstance(item, str) else [item])]
+    raise _fault(value, origin, "give a list, or a text with commas between")
 
 
 def _pair(item: object) -> tuple[object, str | None]:
@@ -219,10 +211,3 @@ def _pair(item: object) -> tuple[object, str | None]:
         queue, _, number = item.partition("=")
         return queue.strip(), number
     return item, None
-
-
-def _measure(given: str, units: Mapping[str, float], plain: str, remedy: str) -> float:
-    found = _NUMBER_AND_UNIT.fullmatch(given)
-    if found is None or (found[2] and found[2] not in units):
-        raise ValueError(remedy)
-    return float(found[1]) * units[found[2] or plain]

@@ -72,7 +72,7 @@ def test_all_faults_of_all_sources_come_in_one_report(tmp_path: Path) -> None:
     assert lines[0] == "6 settings are wrong:"
     assert "--workers (flag) is '0': give a whole number from 1 to 4096" in lines[1]
     assert "RRQMP_LEESE (environment) is no setting; did you mean RRQMP_LEASE?" in report
-    assert "RRQMP_RESULT_TTL (environment) is '12 parsecs': give seconds" in report
+    assert "RRQMP_RESULT_TTL (environment) is '12 parsecs': give a number with" in report
     assert "rrqmp.toml) is 'jsn': give one of text, json; did you mean json?" in report
     assert "rrqmp.toml) is no setting; did you mean lease?" in report
     assert "max_crashes (application) is True: give a whole number" in report
