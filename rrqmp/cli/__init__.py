@@ -1,0 +1,1 @@
+"""The `rrqmp` command: one file a command, each imported only when it is called."""
