@@ -6,7 +6,7 @@ a fault travels up.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import uuid
@@ -17,7 +17,7 @@ from typing import Any, Final
 MAX_NESTING: Final = 100
 
 _PLAIN: Final[frozenset[type]] = frozenset(
-    {str, int, bool, type(None), datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
+    {str, int, bool, type(None), dt.datetime, dt.date, dt.time, dt.timedelta, uuid.UUID,
      decimal.Decimal}
 )  # fmt: skip
 _OCTETS: Final = (bytes, bytearray, memoryview)

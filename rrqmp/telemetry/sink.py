@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
+
+_log: Final = logging.getLogger(__name__)
 
 
 class MetricName(StrEnum):
@@ -72,18 +74,18 @@ class GuardedMetrics(MetricsSink):
         """Passes the count on."""
         try:
             self._sink.inc_counter(name, value, attributes)
-        except Exception:
-            self._note(name)
+        except Exception as error:  # noqa: BLE001 - a user's sink may raise anything, and no outcome hangs on it
+            self._note(name, error)
 
     def observe_duration(self, name: str, seconds: float, attributes: Mapping[str, str]) -> None:
         """Passes the duration on."""
         try:
             self._sink.observe_duration(name, seconds, attributes)
-        except Exception:
-            self._note(name)
+        except Exception as error:  # noqa: BLE001 - a user's sink may raise anything, and no outcome hangs on it
+            self._note(name, error)
 
-    def _note(self, name: str) -> None:
+    def _note(self, name: str, error: Exception) -> None:
         self.failures += 1
         if name not in self._told:
             self._told.add(name)
-            logging.getLogger(__name__).exception("the metrics sink failed at %s; further failures are counted", name)
+            _log.error("the metrics sink failed at %s; further failures are only counted", name, exc_info=error)

@@ -1,0 +1,139 @@
+"""What a handler is told about the activity that it runs, and what it can ask for. Made once an activity: kept lean."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    # For type checkers alone: what a handler submits with is the same class that a producer has.
+    from rrqmp.client.executor import ActivityExecutor
+
+_EMPTY: Final[Mapping[str, str]] = {}
+_log: Final = logging.getLogger("rrqmp.activity")
+
+
+class Signals(Protocol):
+    """What the worker hears from its supervisor while a handler runs."""
+
+    def cancelled(self) -> bool: ...
+
+    def stopping(self) -> bool: ...
+
+
+class NoSignals:
+    """Nobody calls: for a handler that is run by hand."""
+
+    def cancelled(self) -> bool:
+        """Never."""
+        return False
+
+    def stopping(self) -> bool:
+        """Never."""
+        return False
+
+
+class CancelReason(StrEnum):
+    """Why a handler should end early."""
+
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+    STOPPING = "stopping"
+
+
+class CancelToken:
+    """Asks whether somebody cancelled the activity. A stop of the worker is `context.stopping`: it loses nothing."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: ActivityContext) -> None:
+        self._context = context
+
+    def is_cancelled(self) -> bool:
+        """Whether the activity has been cancelled."""
+        return self._context._signals.cancelled()
+
+    @property
+    def reason(self) -> CancelReason | None:
+        """The strongest reason to end early, if there is one."""
+        if self.is_cancelled():
+            return CancelReason.CANCELLED
+        if self._context.time_remaining() <= 0:
+            return CancelReason.DEADLINE
+        return CancelReason.STOPPING if self._context.stopping else None
+
+
+class ActivityContext:
+    """One attempt of one activity. `attempt` counts from 1, `retry_count` from 0; `deadline` is `monotonic_ns` time."""
+
+    __slots__ = (
+        "_executor",
+        "_logger",
+        "_open_executor",
+        "_signals",
+        "activity_id",
+        "activity_type",
+        "attempt",
+        "deadline",
+        "metadata",
+        "queue_name",
+        "retry_count",
+    )
+
+    def __init__(
+        self,
+        activity_id: str,
+        activity_type: str,
+        *,
+        queue_name: str,
+        attempt: int,
+        deadline: int,
+        signals: Signals,
+        metadata: Mapping[str, str] | None = None,
+        retry_count: int | None = None,
+    ) -> None:
+        self.activity_id = activity_id
+        self.activity_type = activity_type
+        self.queue_name = queue_name
+        self.attempt = attempt
+        self.retry_count = attempt - 1 if retry_count is None else retry_count
+        self.metadata = metadata or _EMPTY
+        self.deadline = deadline
+        self._signals = signals
+        self._open_executor: Callable[[], ActivityExecutor] | None = None
+        self._executor: ActivityExecutor | None = None
+        self._logger: logging.LoggerAdapter[logging.Logger] | None = None
+
+    @property
+    def cancel_token(self) -> CancelToken:
+        """Whether the activity has been cancelled."""
+        return CancelToken(self)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker has been asked to stop; what still runs at the end of its patience goes back uncounted."""
+        return self._signals.stopping()
+
+    def time_remaining(self) -> float:
+        """Seconds until the process is killed; negative after the deadline."""
+        return (self.deadline - time.monotonic_ns()) / 1e9
+
+    @property
+    def activity_executor(self) -> ActivityExecutor:
+        """Submits to this activity's queue, as its child; connects at its first use in a worker."""
+        if self._executor is None:
+            if self._open_executor is None:
+                raise RuntimeError("this context was made by hand and has no connection to a queue")
+            self._executor = self._open_executor().for_parent(self.activity_id, self.queue_name)
+        return self._executor
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[Any]:
+        """Logs with the ids of the activity as fields."""
+        if self._logger is None:
+            fields = {"activity_id": self.activity_id, "activity_type": self.activity_type, "attempt": self.attempt}
+            self._logger = logging.LoggerAdapter(_log, fields)
+        return self._logger

@@ -1,0 +1,33 @@
+"""Runs `async def` handlers, one at a time, on one loop a worker: a new loop for each would cost more than they do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+class CoroutineRunner:
+    """Keeps a loop between activities and lets nothing that one started run on into the next."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Runs it to its end on the worker's loop, then ends the tasks that it left behind."""
+        runner = self._runner
+        # A handler may have closed the loop under us.
+        if runner is None or runner.get_loop().is_closed():
+            runner = self._runner = asyncio.Runner()
+        try:
+            return runner.run(coroutine)
+        finally:
+            _end_leftovers(runner.get_loop())
+
+
+def _end_leftovers(loop: asyncio.AbstractEventLoop) -> None:
+    if loop.is_closed() or not (leftovers := asyncio.all_tasks(loop)):
+        return
+    for task in leftovers:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*leftovers, return_exceptions=True))

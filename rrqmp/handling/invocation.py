@@ -1,0 +1,167 @@
+"""One guarded invocation: bytes in, an outcome out, and nothing that user code raises gets past it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
+
+from rrqmp.errors import InvalidPayload
+from rrqmp.handling.context import ActivityContext
+from rrqmp.handling.failure import clean_text, failure_of, short_repr
+from rrqmp.handling.handler import ActivityHandler
+from rrqmp.handling.outcome import Outcome, Raised, Returned
+from rrqmp.handling.registration import Registration
+from rrqmp.handling.registry import Registry
+from rrqmp.model.codec import DEFAULT_LIMIT_BYTES, Codec
+
+if TYPE_CHECKING:
+    from rrqmp.client.executor import ActivityExecutor
+    from rrqmp.handling.coroutines import CoroutineRunner
+
+_RETURNED_NONE: Final = Returned(b"null")
+_log: Final = logging.getLogger(__name__)
+
+
+class Invoker:
+    """The handlers of one worker process, made after the fork, each at its type's first activity.
+
+    `make_executor` opens the producer's side for handlers that submit; it is called once, when the first one asks.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        make_executor: Callable[[], ActivityExecutor] | None = None,
+        *,
+        result_limit: int = DEFAULT_LIMIT_BYTES,
+    ) -> None:
+        self._registry = registry
+        self._make_executor = make_executor
+        self._executor: ActivityExecutor | None = None
+        self._coroutines: CoroutineRunner | None = None
+        self._result_limit = result_limit
+        self._bound: dict[str, BoundHandler] = {}
+
+    def prepare(self, activity_type: str) -> BoundHandler | None:
+        """The type's handler, made now if it is not yet; `None` for a type without one. Never raises.
+
+        A handler that could not be made is tried again at the next call; until then every invocation fails with the
+        reason. Its `__init__` runs here, so the caller decides whether that is under a deadline.
+        """
+        bound = self._bound.get(activity_type)
+        if bound is not None:
+            return bound
+        registration = self._registry.get(activity_type)
+        if registration is None:
+            return None
+        try:
+            handler, broken = registration.factory(), None
+        except BaseException as error:
+            handler, broken = None, failure_of(error, registration)
+        bound = BoundHandler(registration, handler, broken, self, self._result_limit)
+        if broken is None:
+            self._bound[activity_type] = bound
+        return bound
+
+    def executor(self) -> ActivityExecutor:
+        """The worker's one producer connection."""
+        if self._executor is None:
+            if self._make_executor is None:
+                raise RuntimeError("this worker has no connection for submitting")
+            self._executor = self._make_executor()
+        return self._executor
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Runs a coroutine of a handler to its end."""
+        if self._coroutines is None:
+            # Late: a worker of plain handlers never needs asyncio.
+            from rrqmp.handling.coroutines import CoroutineRunner
+
+            self._coroutines = CoroutineRunner()
+        return self._coroutines.run(coroutine)
+
+
+class BoundHandler:
+    """One type's handler in one worker."""
+
+    def __init__(
+        self, registration: Registration, handler: Any, broken: Raised | None, invoker: Invoker, result_limit: int
+    ) -> None:
+        self.registration = registration
+        self._broken = broken
+        self._invoker = invoker
+        self._limit = result_limit
+        self._on_dead_letter = _own_callback(handler)
+        self._takes_context = registration.takes_context
+        self._handle: Callable[..., Any] = handler.handle if broken is None else _never
+        self._read = Codec(registration.payload_type, allow_nan=registration.allow_nan).reader
+        self._results = Codec(registration.result_type, allow_nan=registration.allow_nan)
+
+    def invoke(self, payload: bytes, context: ActivityContext) -> Outcome:
+        """Decodes, runs and encodes; whatever is raised on the way, `SystemExit` too, becomes `Raised`."""
+        if self._broken is not None:
+            return self._broken
+        try:
+            value = self._read(payload)
+        except BaseException as error:
+            return _unfit(payload, error, self.registration)
+        context._open_executor = self._invoker.executor
+        try:
+            result = self._handle(value, context) if self._takes_context else self._handle(value)
+            if type(result) is CoroutineType:
+                result = self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", result))
+        except BaseException as error:
+            return failure_of(error, self.registration)
+        return _RETURNED_NONE if result is None else self._store(result)
+
+    def dead_letter(self, payload: bytes, context: ActivityContext, error: BaseException) -> None:
+        """Calls the handler's `on_dead_letter`; what that raises is logged. A payload that does not fit is `None`."""
+        if self._on_dead_letter is None:
+            return
+        try:
+            value = self._read(payload)
+        except BaseException:
+            value = None
+        context._open_executor = self._invoker.executor
+        try:
+            answer = self._on_dead_letter(value, context, error)
+            if type(answer) is CoroutineType:
+                self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", answer))
+        except BaseException:
+            _log.exception("on_dead_letter of %s failed for %s", context.activity_type, context.activity_id)
+
+    def _store(self, result: object) -> Outcome:
+        try:
+            return Returned(self._results.encode(result, limit=self._limit, what="result"))
+        except InvalidPayload as error:
+            reason = str(error)
+        except BaseException as error:
+            # The value's own code ran: a property, a model's dump.
+            reason = f"result: encoding it raised {type(error).__name__}: {short_repr(error)}"
+        return Raised(
+            error="ResultNotStorable", message=clean_text(reason), retryable=False, result_repr=short_repr(result)
+        )
+
+
+def _unfit(payload: bytes, error: BaseException, registration: Registration) -> Raised:
+    if isinstance(error, msgspec.MsgspecError | ValueError | RecursionError):
+        return Raised(error="InvalidPayload", message=clean_text(f"payload: {error}"), retryable=False)
+    # A constructor of the user's payload type ran and raised something of its own.
+    failure = failure_of(error, registration)
+    return msgspec.structs.replace(failure, retryable=False)
+
+
+def _own_callback(handler: Any) -> Callable[..., Any] | None:
+    """The handler's `on_dead_letter`, unless it is the one that does nothing."""
+    callback = getattr(handler, "on_dead_letter", None)
+    if callback is None or getattr(callback, "__func__", None) is ActivityHandler.on_dead_letter:
+        return None
+    return cast("Callable[..., Any]", callback)
+
+
+def _never(*_: Any) -> None:
+    raise AssertionError("a handler that could not be made was called")
