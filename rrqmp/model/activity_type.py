@@ -8,8 +8,9 @@ from typing import Any, Generic, TypedDict
 
 from typing_extensions import TypeVar, Unpack
 
+from rrqmp.errors import ConfigurationError
 from rrqmp.model.codec import Codec, check_declarable
-from rrqmp.model.names import check_activity_type
+from rrqmp.model.names import check_activity_type, did_you_mean
 from rrqmp.model.options import OnDuplicate, check_options
 from rrqmp.model.priority import ActivityPriority
 
@@ -51,6 +52,12 @@ class ActivityType(Generic[P, R]):
         self.allow_nan = allow_nan
         check_declarable(self.payload_type, f"the payload type of {self.name!r}")
         check_declarable(self.result_type, f"the result type of {self.name!r}")
+        for option in defaults:
+            if option not in SubmitDefaults.__annotations__:
+                raise ConfigurationError(
+                    f"ActivityType({self.name!r}): no submit default {option!r}: "
+                    f"{did_you_mean(option, SubmitDefaults.__annotations__)}; timeout and retries are the handler's"
+                )
         unkeyed = {option: value for option, value in defaults.items() if option not in ("on_duplicate", "key_ttl")}
         check_options(unkeyed)
         if len(unkeyed) < len(defaults):
