@@ -24,7 +24,14 @@ class PoolLimits:
 class ConnectionPool:
     """Thread-safe and fork-safe."""
 
-    def __init__(self, url: str, limits: PoolLimits = PoolLimits(), *, name: str = "rrqmp-client", resend_seconds: float = 30.0) -> None: ...
-    def run(self, call: Call[R]) -> R: raise NotImplementedError
-    def command(self, *words: Argument) -> Any: raise NotImplementedError
-    def close(self) -> None: raise NotImplementedError
+    def __init__(
+        self, url: str, limits: PoolLimits = PoolLimits(), *, name: str = "rrqmp-client", resend_seconds: float = 30.0
+    ) -> None: ...
+    def run(self, call: Call[R]) -> R:
+        raise NotImplementedError
+
+    def command(self, *words: Argument) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError

@@ -1,0 +1,166 @@
+-- One slot's full statement: settles what it has finished, gives back what it is said to hold and does not name, and
+-- claims what it does next.
+-- KEYS 1 meta HASH
+-- ARGV 1 node
+-- ARGV 2 slot (number)
+-- ARGV 3 inc (number of the process in its slot)
+-- ARGV 4 seq (number of the call in its process)
+-- ARGV 5 want (how many to claim)
+-- ARGV 6 packed rules (StoreRules.packed)
+-- ARGV 7 number of settlements
+-- ARGV 8 number of types served
+-- ARGV 9 number of types woken
+-- ARGV 10+ types served, types woken, settlements of 6: id, token, ending, body, delay (us), result ttl (ms)
+-- RETURNS {status, now (us), verdicts, claims, next due (us) or nil}
+-- RETURNS status ok | fenced (settled, claims nothing) | replay (heard before: its claims again) | superseded (nothing done)
+-- RETURNS verdict ok | again (a repeat) | stale (not the caller's); claim {id, type, spec, attempt, crashes, losses}
+-- RULE docs/architecture.md, "Scripts": Redis says what a slot has claimed; a lost reply, a repeat, a forgotten write heal
+-- USES start rules gates wake ledger record finish conclude promotion due quarantine
+local node, slot, inc, seq, want = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local settles, serves, wokens = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+load_rules(ARGV[6])
+local first_woken, first_settle = 10 + serves, 10 + serves + wokens
+local last_settle = first_settle + settles * 6 - 1
+local holder = node .. '/' .. slot .. '.'
+local token = holder .. inc .. '.' .. seq
+local NODE, ACTIVITY, READY = root .. '@node@' .. node, root .. '@activity@', root .. '@ready@'
+
+local function row(id, record, attempt)
+  return {id, record[TY], record[SPEC], attempt, tonumber(record[CRASHES]) or 0, tonumber(record[LOSSES]) or 0}
+end
+
+local held = call('HGET', NODE, slot)
+local held_inc, held_seq, held_ids = string.match(held or '', '^(%d+)%.(%d+)(.*)$')
+held_inc, held_seq = tonumber(held_inc), tonumber(held_seq)
+if held_inc and (held_inc > inc or (held_inc == inc and held_seq > seq)) then
+  return {'superseded', now, {}, {}, false}
+end
+
+local verdicts, concluded, records, endings = {}, {}, {}, {}
+if held_inc == inc and held_seq == seq then
+  for i = first_settle, last_settle, 6 do
+    verdicts[#verdicts + 1] = read(ARGV[i])[LAST] == ARGV[i + 1] and 'ok' or 'stale'
+  end
+  local rows = {}
+  for id in string.gmatch(held_ids, '%S+') do
+    local record = read(id)
+    if runs(record, token) then rows[#rows + 1] = row(id, record, tonumber(record[ATT]) or 1) end
+  end
+  return {'replay', now, verdicts, rows, not rows[1] and next_due()}
+end
+
+local leaving = {}
+for i = first_settle, last_settle, 6 do
+  local id = ARGV[i]
+  local record = records[id]
+  local named_before = record
+  record = record or read(id)
+  records[id] = record
+  if not named_before and runs(record, ARGV[i + 1]) then
+    verdicts[#verdicts + 1] = 'ok'
+    concluded[id] = true
+    endings[#endings + 1] = i
+    owe(leaving, record[TY], 1)
+  else
+    verdicts[#verdicts + 1] = not named_before and record[LAST] == ARGV[i + 1] and 'again' or 'stale'
+  end
+end
+-- Id and token decide who is an orphan: a call may name an id by an old token while the slot holds it by a new one.
+local orphans = {}
+for id in string.gmatch(held_ids or '', '%S+') do
+  local record = records[id] or read(id)
+  local held_by = record[TOK]
+  if not concluded[id] and record[ST] == 'running' and held_by and record[TY]
+    and string.sub(held_by, 1, #holder) == holder then
+    concluded[id] = true
+    orphans[#orphans + 1] = {id, record, held_by}
+    owe(leaving, record[TY], 1)
+  end
+end
+
+local expiry = call('ZSCORE', root .. '@nodes@', node)
+local alive = expiry and tonumber(expiry) >= now
+local due = due_members(20)
+
+-- What to claim is chosen among what is ready now; what this call itself makes ready is signalled and waits for the next.
+local WAITING = {pending = true, scheduled = true, retrying = true}
+local lines, claims, bad, bytes = {}, {}, {}, 0
+if alive and want > 0 and serves > 0 then
+  local heads = call('ZMSCORE', root .. '@heads@', unpack(ARGV, 10, 9 + serves))
+  for i = 1, serves do
+    local name = ARGV[9 + i]
+    local free = heads[i] and room(name) + (leaving[name] or 0) or 0
+    if free > 0 then lines[#lines + 1] = {name = name, score = tonumber(heads[i]), room = free, offset = 0, taken = {}} end
+  end
+end
+local function refill(queue)
+  local list = call('ZRANGE', READY .. queue.name, queue.offset, queue.offset + want - #claims - 1, 'WITHSCORES')
+  queue.list, queue.at, queue.offset = list, 1, queue.offset + #list / 2
+  queue.score = list[2] and tonumber(list[2])
+end
+local function advance(queue)
+  queue.at = queue.at + 2
+  queue.score = queue.list[queue.at + 1] and tonumber(queue.list[queue.at + 1])
+  if not queue.score then refill(queue) end
+end
+local function most_urgent()
+  local best
+  for _, queue in ipairs(lines) do
+    if queue.score and queue.room > 0 and (not best or queue.score < best.score) then best = queue end
+  end
+  if best and not best.list then
+    refill(best)
+    return most_urgent()
+  end
+  return best
+end
+while #claims < want and #bad < 16 and bytes < 262144 do
+  local queue = most_urgent()
+  if not queue then break end
+  local id, score = queue.list[queue.at], queue.list[queue.at + 1]
+  local record = read(id)
+  if WAITING[record[ST]] and record[TY] == queue.name and record[SPEC] ~= '' then
+    local suspect = record[CRASHES] or record[LOSSES]
+    if suspect and claims[1] then break end
+    claims[#claims + 1] = {id, record, string.sub(record[K], 1, 1) .. score}
+    queue.taken[#queue.taken + 1] = id
+    queue.room = queue.room - 1
+    bytes = bytes + #record[SPEC]
+    if suspect then break end
+  else
+    bad[#bad + 1] = {queue.name, id, record}
+  end
+  if #claims < want then advance(queue) end
+end
+
+call('HDEL', NODE, slot)
+for _, i in ipairs(endings) do
+  conclude(ARGV[i], records[ARGV[i]], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]))
+end
+for _, orphan in ipairs(orphans) do conclude(orphan[1], orphan[2], orphan[3], 'release', '', 0, 0) end
+promote(due)
+for _, queue in ipairs(lines) do
+  if queue.taken[1] then
+    call('ZREM', READY .. queue.name, unpack(queue.taken))
+    owe(touched, queue.name, 0)
+    owe(running, queue.name, #queue.taken)
+  end
+end
+local rows, statement = {}, {inc .. '.' .. seq}
+for i, claim in ipairs(claims) do
+  local id, record = claim[1], claim[2]
+  local attempt = (tonumber(record[ATT]) or 0) + 1
+  call('HSET', ACTIVITY .. id, 'st', 'running', 'tok', token, 'att', attempt, 'k', claim[3])
+  owe(waiting, record[TY] .. '\31' .. string.sub(claim[3], 1, 1), -1)
+  rows[i] = row(id, record, attempt)
+  statement[i + 1] = id
+end
+for _, stranger in ipairs(bad) do quarantine(stranger[1], stranger[2], stranger[3]) end
+index_ends()
+pay()
+for _, stranger in ipairs(bad) do recount(stranger[1]) end
+-- A node that is forgotten leaves nothing behind; one that is fenced still keeps its slots' order of calls.
+if expiry then call('HSET', NODE, slot, table.concat(statement, ' ')) end
+for i = first_woken, first_settle - 1 do rouse(ARGV[i]) end
+local status = (alive or want == 0) and 'ok' or 'fenced'
+return {status, now, verdicts, rows, not rows[1] and next_due()}
