@@ -99,8 +99,10 @@ def install(command):
     with open(os.path.join(HERE, "pyproject.toml"), "rb") as project:
         stamp = hashlib.sha256(project.read() + sys.version.encode()).hexdigest()
     mark = os.path.join(VENV, "installed-for-" + command)
-    if os.path.exists(mark) and open(mark).read() == stamp:
-        return
+    if os.path.exists(mark):
+        with open(mark) as file:
+            if file.read() == stamp:
+                return
     say("installing what `%s` needs (first run only)" % command)
     if not run([PYTHON, "-m", "pip", "install", "-q"] + [a for want in WANTED[command] for a in editable(want)]):
         sys.exit("pip could not install; the lines above say why. Set PIP_INDEX_URL if you use another index.")

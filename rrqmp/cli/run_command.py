@@ -23,10 +23,11 @@ def command(launch: str | None, **options: Any) -> int:
     Ctrl-C or SIGTERM lets running activities finish up to --shutdown-timeout; a second one gives them back at once.
     Exit codes: 0 stopped as asked, 1 fault, 2 usage, 69 Redis unreachable, 70 workers do not start, 78 configuration.
     """
+    order = _order(launch)
     # Imported here: `rrqmp run --help` and every misspelt option should answer at once.
     from rrqmp.supervisor.serve import serve
 
-    return serve(settings_inputs(options), _order(launch))
+    return serve(settings_inputs(options), order)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
