@@ -7,13 +7,12 @@ import logging
 import time
 from typing import Any, TypeVar
 
-from hiredis import pack_command
 from redis import exceptions
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 
 from rrqmp.store.faults import Remedy, pauses, remedy_for, translate
-from rrqmp.store.link import link_arguments
+from rrqmp.store.link import link_arguments, pack
 from rrqmp.store.script import Argument, Call
 from rrqmp.store.url import RedisAddress, parse_url
 
@@ -61,7 +60,7 @@ class AsyncStore:
             await self._idle.pop().disconnect(nowait=True)
 
     async def _send(self, words: tuple[Argument, ...], call: Call[Any] | None) -> Any:
-        packed = pack_command(words)
+        packed = pack(words)
         deadline = None if call is not None and call.endless else time.monotonic() + self._resend_seconds
         attempts = pauses()
         next(attempts)
@@ -84,7 +83,7 @@ class AsyncStore:
 
     async def _load(self, call: Call[Any]) -> None:
         try:
-            await self._exchange(pack_command(("SCRIPT", "LOAD", call.script.source)))
+            await self._exchange(pack(("SCRIPT", "LOAD", call.script.source)))
         except (exceptions.RedisError, OSError) as error:
             if remedy_for(error) is Remedy.GIVE_UP:
                 raise translate(error, self.address) from error

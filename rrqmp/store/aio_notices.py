@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from hiredis import pack_command
 from redis import exceptions
 
 from rrqmp.store.aio import make_async_link
 from rrqmp.store.faults import pauses, translate
+from rrqmp.store.link import pack
 from rrqmp.store.notices import Notice, NoticeKind, read_notice
 from rrqmp.store.url import parse_url
 
@@ -38,7 +38,7 @@ class AsyncNotices:
         while not self._closed.is_set():
             link = make_async_link(self.address, self._name, self._connect_timeout, None)
             try:
-                await link.send_packed_command((pack_command(("SUBSCRIBE", *self._channels)),), False)
+                await link.send_packed_command((pack(("SUBSCRIBE", *self._channels)),), False)
                 missing = set(self._channels)
                 while not self._closed.is_set():
                     notice = read_notice(await link.read_response())

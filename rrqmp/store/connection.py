@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from hiredis import pack_command
 from redis import exceptions
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from rrqmp.store.faults import Remedy, pauses, remedy_for, translate
-from rrqmp.store.link import link_arguments
+from rrqmp.store.link import link_arguments, pack
 from rrqmp.store.script import Argument, Call
 from rrqmp.store.url import RedisAddress, parse_url
 
@@ -86,7 +85,7 @@ class BlockingConnection:
     def begin_pop(self, keys: Sequence[str], timeout_seconds: float) -> None:
         """Sends BLPOP and returns; wait for `fileno()`, ask `reply_ready()`, then call `end_pop()`."""
         try:
-            self._link.send_packed_command((pack_command(("BLPOP", *keys, timeout_seconds)),), False)
+            self._link.send_packed_command((pack(("BLPOP", *keys, timeout_seconds)),), False)
         except (exceptions.RedisError, OSError) as error:
             raise translate(error, self.address) from error
         self._popping = True
@@ -113,13 +112,11 @@ class BlockingConnection:
         # Packed here and not by the library: its own packing costs more than the rest of a call on our side.
         link = self._link
         keys = call.keys
-        link.send_packed_command(
-            (pack_command(("EVALSHA", call.script.sha, len(keys), *keys, *call.arguments)),), False
-        )
+        link.send_packed_command((pack(("EVALSHA", call.script.sha, len(keys), *keys, *call.arguments)),), False)
         return link.read_response()
 
     def _exchange(self, words: Sequence[Argument]) -> Any:
-        self._link.send_packed_command((pack_command(tuple(words)),), False)
+        self._link.send_packed_command((pack(tuple(words)),), False)
         return self._link.read_response()
 
     def _repeat(self, send: Callable[[], Any], error: Exception, *, call: Call[Any] | None = None) -> Any:

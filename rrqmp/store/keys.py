@@ -1,4 +1,4 @@
-"""Every key and channel of a queue. Nothing else spells one: the scripts get theirs from `SUFFIXES` when they are loaded."""
+"""Every key and channel of a queue; nothing else spells one. The scripts get theirs from `SUFFIXES` at loading."""
 
 from __future__ import annotations
 

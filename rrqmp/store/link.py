@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, cast
 
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 
+from rrqmp.store.script import Argument
 from rrqmp.store.url import RedisAddress
+
+Words: TypeAlias = tuple[Argument | float, ...]
+# hiredis's own stub takes tuples of one word only.
+pack: Final = cast(Callable[[Words], bytes], pack_command)
 
 
 def link_arguments(

@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, NamedTuple
 
-from hiredis import pack_command
 from redis import exceptions
 
 from rrqmp.store.connection import make_link
 from rrqmp.store.faults import pauses, translate
+from rrqmp.store.link import pack
 from rrqmp.store.url import parse_url
 
 
 class NoticeKind(Enum):
-    """`MESSAGE`: published. `SUBSCRIBED`: this channel stands now. `CONNECTED`: all stand, at first and after each loss;
-    what was published in between never arrives."""
+    """`MESSAGE`: published. `SUBSCRIBED`: this channel stands now. `CONNECTED`: all stand, for the first time or again.
+
+    What was published between a loss and CONNECTED never arrives.
+    """
 
     MESSAGE = 1
     SUBSCRIBED = 2
@@ -109,7 +111,7 @@ class NoticeListener:
             orders = list(self._orders)
             self._orders.clear()
         for verb, channels in orders:
-            self._link.send_packed_command((pack_command((verb, *channels)),), False)
+            self._link.send_packed_command((pack((verb, *channels)),), False)
         if not self._link.can_read(0):
             self._wait(left)
             if not self._link.can_read(0):

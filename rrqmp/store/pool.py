@@ -1,18 +1,26 @@
-"""The client's pool (signatures; body follows)."""
+"""The client's pool of blocking connections: for many threads, and over forks."""
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
+from rrqmp.errors import StoreUnavailable
+from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.script import Argument, Call
+from rrqmp.store.url import parse_url
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
-    """Seconds and numbers, as in `RedisConfig`."""
+    """Numbers and seconds, as in `RedisConfig`; `conn_timeout` also bounds the wait for a free connection."""
 
     max_size: int = 50
     min_idle: int = 0
@@ -21,17 +29,118 @@ class PoolLimits:
     max_lifetime: float | None = 1800.0
 
 
+@dataclass(slots=True)
+class _Member:
+    connection: BlockingConnection
+    born: float
+    used: float
+
+
 class ConnectionPool:
-    """Thread-safe and fork-safe."""
+    """Runs calls from any thread; a child starts afresh after a fork. No I/O before the first call.
+
+    The most recently used connection goes out first, so that what a burst needed falls idle and is closed.
+    """
 
     def __init__(
-        self, url: str, limits: PoolLimits = PoolLimits(), *, name: str = "rrqmp-client", resend_seconds: float = 30.0
-    ) -> None: ...
+        self,
+        url: str,
+        limits: PoolLimits | None = None,
+        *,
+        name: str = "rrqmp-client",
+        resend_seconds: float = 30.0,
+    ) -> None:
+        self.url = url
+        self.address = parse_url(url)
+        self.limits = limits or PoolLimits()
+        self._name = name
+        self._resend_seconds = resend_seconds
+        self._start_afresh()
+
     def run(self, call: Call[R]) -> R:
-        raise NotImplementedError
+        """Runs the call; raises as `BlockingConnection.run`."""
+        member = self._take()
+        try:
+            return member.connection.run(call)
+        finally:
+            self._give_back(member)
 
     def command(self, *words: Argument) -> Any:
-        raise NotImplementedError
+        """Runs a plain command, which must bear being sent twice."""
+        member = self._take()
+        try:
+            return member.connection.command(*words)
+        finally:
+            self._give_back(member)
 
     def close(self) -> None:
-        raise NotImplementedError
+        """Closes what is idle; a later call would open a connection again."""
+        while self._idle and self._pid == os.getpid():
+            self._idle.pop().connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start_afresh(self) -> None:
+        self._pid = os.getpid()
+        # Append and pop of a list are atomic, so that the way to an idle connection takes no lock.
+        self._idle: list[_Member] = []
+        self._places = threading.Semaphore(self.limits.max_size)
+
+    def _take(self) -> _Member:
+        if self._pid != os.getpid():
+            # The parent's sockets are left to the parent: closing them here would shut its connections down.
+            self._start_afresh()
+        if not self._places.acquire(timeout=self.limits.conn_timeout):
+            raise StoreUnavailable(
+                f"No free connection to Redis at {self.address} within {self.limits.conn_timeout} s: "
+                f"{self.limits.max_size} are in use; raise max_size"
+            )
+        now = time.monotonic()
+        try:
+            while self._idle:
+                member = self._idle.pop()
+                if self._is_fresh(member, now):
+                    return member
+                member.connection.close()
+        except IndexError:
+            # Another thread took the last one.
+            pass
+        return _Member(self._make(), now, now)
+
+    def _give_back(self, member: _Member) -> None:
+        now = time.monotonic()
+        member.used = now
+        if self._pid == os.getpid():
+            self._idle.append(member)
+            self._places.release()
+            self._drop_oldest(now)
+
+    def _drop_oldest(self, now: float) -> None:
+        if len(self._idle) <= max(1, self.limits.min_idle) or self._is_fresh(self._idle[0], now):
+            return
+        try:
+            oldest = self._idle.pop(0)
+        except IndexError:
+            return
+        oldest.connection.close()
+
+    def _is_fresh(self, member: _Member, now: float) -> bool:
+        limits = self.limits
+        return (limits.max_lifetime is None or now - member.born < limits.max_lifetime) and (
+            limits.idle_timeout is None or now - member.used < limits.idle_timeout
+        )
+
+    def _make(self) -> BlockingConnection:
+        make: Callable[..., BlockingConnection] = BlockingConnection
+        return make(
+            self.url,
+            name=self._name,
+            connect_timeout=self.limits.conn_timeout,
+            resend_seconds=self._resend_seconds,
+        )

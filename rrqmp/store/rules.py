@@ -1,4 +1,4 @@
-"""The constants that the scripts work by. They travel with each call and are stored nowhere, so a change needs no migration."""
+"""The constants that the scripts work by. They travel with each call and are stored nowhere."""
 
 from __future__ import annotations
 

@@ -57,11 +57,16 @@ def parse_url(url: str) -> RedisAddress:
         hint = f"did you mean {close[0]}://? " if close else ""
         raise ConfigurationError(f"Redis URL {_hide(url)!r}: unknown scheme {parts.scheme!r}; {hint}{_FORMS}")
     options = _options(url, parts.query)
-    entry = {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+    username, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme == "unix":
         if not parts.path.startswith("/") or parts.hostname:
             raise ConfigurationError(f"Redis URL {_hide(url)!r}: give three slashes and an absolute path; {_FORMS}")
-        return RedisAddress(path=unquote(parts.path), db=_database(url, options.get("db", "0")), **entry)
+        return RedisAddress(
+            path=unquote(parts.path),
+            db=_database(url, options.get("db", "0")),
+            username=username,
+            password=password,
+        )
     if not parts.hostname:
         raise ConfigurationError(f"Redis URL {_hide(url)!r}: it has no host; {_FORMS}")
     return RedisAddress(
@@ -74,7 +79,8 @@ def parse_url(url: str) -> RedisAddress:
         keyfile=options.get("ssl_keyfile", ""),
         cert_reqs=options.get("ssl_cert_reqs", "required"),
         check_hostname=options.get("ssl_check_hostname", "true").lower() in ("1", "true", "yes"),
-        **entry,
+        username=username,
+        password=password,
     )
 
 
