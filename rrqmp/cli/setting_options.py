@@ -12,9 +12,6 @@ from rrqmp.settings import TABLE, SettingsInputs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What a command needs that only talks to a queue.
-STORE_SETTINGS = ("redis_url", "prefix", "queues", "start_timeout", "payload_limit")
-
 
 def setting_options(names: Sequence[str] = tuple(TABLE)) -> Callable[[F], F]:
     """Adds `--config` and one option a setting; no value is read here, so that all faults meet in one report."""
