@@ -9,10 +9,12 @@ from typing import Final
 
 import click
 
-from rrqmp.cli.exit_codes import ExitCode
 from rrqmp.errors import ConfigurationError, StoreUnavailable, UnsupportedServer, WorkerError
+from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.version import __version__
 
+# What a shell reports of a program that Ctrl-C ended.
+INTERRUPTED: Final = 130
 COMMANDS: Final = ("run", "demo", "execute", "stats", "show", "check")
 
 
@@ -47,18 +49,18 @@ def exit_code_of(action: Callable[[], object]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
+        return INTERRUPTED
     except (ConfigurationError, UnsupportedServer) as error:
         return _tell(error, ExitCode.CONFIGURATION)
     except StoreUnavailable as error:
-        return _tell(error, ExitCode.STORE_UNAVAILABLE)
+        return _tell(error, ExitCode.REDIS_UNREACHABLE)
     except WorkerError as error:
-        return _tell(error, ExitCode.FAULT)
+        return _tell(error, ExitCode.BUG)
     except BrokenPipeError:
         # The reader of our output has gone (`rrqmp show ID | head`): nothing is wrong, and nobody is left to tell.
         sys.stderr.close()
-        return ExitCode.FAULT
-    return result if isinstance(result, int) else ExitCode.OK
+        return ExitCode.BUG
+    return result if isinstance(result, int) else ExitCode.STOPPED
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,18 +11,19 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from rrqmp.client.batch import as_completed
 from rrqmp.client.executor import ActivityExecutor
 from rrqmp.client.future import ActivityFuture
 from rrqmp.demo.application import Measures, Source, crash, leave, measure, spin_in_c, spin_in_python
 from rrqmp.demo.library import library_files, library_folder
 from rrqmp.demo.stage import DemoStage
 from rrqmp.demo.tables import print_casualties, print_modules
-from rrqmp.errors import ActivityUnsuccessful, WorkerError
+from rrqmp.errors import ActivityUnsuccessful, ResultTimeout, WorkerError
 from rrqmp.model.attempt import Attempt
 
 HOSTILE: Final = (spin_in_python, spin_in_c, crash, leave)
 _LONGEST_SECONDS: Final = 300.0
-_LOOK_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 1.0
 
 
 def run_demo(console: Console, *, workers: int | None, redis_url: str | None) -> None:
@@ -36,7 +37,7 @@ def run_demo(console: Console, *, workers: int | None, redis_url: str | None) ->
         console.print(f"measuring {len(files)} files of {folder}; 4 handlers will misbehave, with 2 s to live each")
         with ActivityExecutor.connect(stage.url, "demo", prefix=mark) as executor:
             measured, hostile = submit(executor, files)
-            watch(console, executor, stage, len(files) + len(HOSTILE))
+            watch(console, [*measured.values(), *hostile.values()], stage)
             modules = {
                 str(path.relative_to(folder)): measures
                 for path, future in measured.items()
@@ -66,29 +67,23 @@ def submit(
     return measured, hostile
 
 
-def watch(console: Console, executor: ActivityExecutor, stage: DemoStage, total: int) -> None:
+def watch(console: Console, futures: Sequence[ActivityFuture[Any]], stage: DemoStage) -> None:
     """Draws a bar until all have ended."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     deadline = time.monotonic() + _LONGEST_SECONDS
+    waiting = set(futures)
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("activities", total=total, note="")
-        while True:
-            counts = executor.queue.get_stats()
-            ended = counts.completed_count + counts.failed_count
-            note = f"{counts.running_count} running, {counts.failed_count} dead"
-            progress.update(bar, completed=ended, note=note)
-            if ended >= total:
-                return
-            stage.check()
-            if time.monotonic() > deadline:
-                raise WorkerError(f"{total - ended} activities have not ended after {_LONGEST_SECONDS:g} s")
-            time.sleep(_LOOK_SECONDS)
+        bar = progress.add_task("activities", total=len(waiting))
+        while waiting:
+            try:
+                for future in as_completed(list(waiting), timeout=_LOOK_SECONDS):
+                    waiting.discard(future)
+                    progress.advance(bar)
+            except ResultTimeout:
+                # Nothing is wrong yet; a supervisor that has gone would leave us waiting for ever.
+                stage.check()
+                if time.monotonic() > deadline:
+                    raise WorkerError(f"{len(waiting)} activities had not ended after {_LONGEST_SECONDS:g} s") from None
 
 
 def attempts_of(future: ActivityFuture[Any]) -> Sequence[Attempt]:

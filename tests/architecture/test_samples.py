@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from samples import FOLDER, SAMPLES, SHOWN
 
-from rrqmp.cli.exit_codes import ExitCode
 from rrqmp.settings import TABLE, SettingsInputs
+from rrqmp.shared_state.exit_codes import ExitCode
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rrqmp.cli.exit_codes import ExitCode
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending, encode_outcome
 from rrqmp.model.spec import Spec, join_spec
+from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.store.calls.cycle import Settlement, SlotIdent, cycle
 from rrqmp.store.calls.enqueue import Submission, enqueue
 from rrqmp.store.calls.heartbeat import heartbeat
@@ -104,7 +104,7 @@ def test_show_of_an_unknown_id_fails_and_says_where_it_looked(
     rrqmp: Any, server: EmbeddedServer, keys: QueueKeys
 ) -> None:
     ran = rrqmp("show", "no-such-id", *where(server, keys))
-    assert ran.returncode == ExitCode.FAULT
+    assert ran.returncode == ExitCode.BUG
     assert f"no activity no-such-id in {keys.queue}" in ran.stderr
     assert "Traceback" not in ran.stderr
 
@@ -112,7 +112,7 @@ def test_show_of_an_unknown_id_fails_and_says_where_it_looked(
 @pytest.mark.parametrize("arguments", [("stats",), ("show", ID)])
 def test_server_that_is_down_has_its_own_exit_code(rrqmp: Any, tmp_path: Any, arguments: tuple[str, ...]) -> None:
     ran = rrqmp(*arguments, "--redis-url", f"unix://{tmp_path}/none.sock")
-    assert ran.returncode == ExitCode.STORE_UNAVAILABLE
+    assert ran.returncode == ExitCode.REDIS_UNREACHABLE
     assert "none.sock" in ran.stderr
     assert "Traceback" not in ran.stderr
 

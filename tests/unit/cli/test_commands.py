@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 from rrqmp.cli import commands
 from rrqmp.cli.check_command import command as check
-from rrqmp.cli.exit_codes import ExitCode
 from rrqmp.cli.run_command import command as run
 from rrqmp.cli.setting_options import settings_inputs
 from rrqmp.errors import ActivityNotFound, ConfigurationError, StoreUnavailable, UnsupportedServer
 from rrqmp.settings import TABLE
+from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.version import __version__
 
 
@@ -43,7 +43,7 @@ def test_every_command_is_found_and_explains_itself(name: str) -> None:
 
 
 def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
-    assert code_of("--version") == ExitCode.OK
+    assert code_of("--version") == ExitCode.STOPPED
     assert __version__ in capsys.readouterr().out
 
 
@@ -98,9 +98,9 @@ def test_check_reports_every_fault_and_exits_as_configuration(capsys: pytest.Cap
     [
         (ConfigurationError("no"), ExitCode.CONFIGURATION),
         (UnsupportedServer("no"), ExitCode.CONFIGURATION),
-        (StoreUnavailable("no"), ExitCode.STORE_UNAVAILABLE),
-        (ActivityNotFound("no"), ExitCode.FAULT),
-        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (StoreUnavailable("no"), ExitCode.REDIS_UNREACHABLE),
+        (ActivityNotFound("no"), ExitCode.BUG),
+        (KeyboardInterrupt(), commands.INTERRUPTED),
     ],
 )
 def test_error_that_users_can_mend_becomes_an_exit_code(error: BaseException, code: ExitCode) -> None:
