@@ -1,0 +1,169 @@
+"""What supervisor, template and workers say to each other: one message, one packet.
+
+`control` joins the supervisor and a template, `channel` the supervisor and one worker; both are SOCK_SEQPACKET, so a
+packet is whole or absent, and the end of the stream means that the peer is dead.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from rrqmp.store.rules import StoreRules
+
+PACKET_MOST: Final = 192 * 1024
+DESCRIPTORS_MOST: Final = 4
+# Set in the environment of everything below a supervisor: what flees its process group is found by it.
+MARK_VARIABLE: Final = "RRQMP_NODE_MARK"
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker needs of the settings. `queues` in the order asked, each with its weight; times in seconds."""
+
+    redis_url: str
+    prefix: str
+    queues: tuple[tuple[str, int], ...]
+    weighted: bool
+    rules: StoreRules
+    activity_types: tuple[str, ...]
+    poll_seconds: float
+    payload_limit: int
+    nice: int
+    node_name: str
+    log_level: str
+
+
+class TypeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One activity type that the application serves."""
+
+    activity_type: str
+    timeout: float
+    origin: str
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Template: the application is there. `threads` counts native ones too; `settings` are the application's own."""
+
+    types: tuple[TypeReport, ...]
+    settings: dict[str, object]
+    threads: int
+    resident_bytes: int
+    seconds: float
+
+
+class ImportFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Template: no application; `traceback` is the application's own, empty where it raised nothing."""
+
+    message: str
+    traceback: str = ""
+
+
+class Configure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to template: the settled settings; descriptors: board, wake eventfd."""
+
+    config: WorkerConfig
+    supervisor_pid: int
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Template: warmed up and ready to fork."""
+
+    resident_bytes: int
+
+
+class Fork(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to template: fork life number `life`; descriptors: channel end, dump memfd."""
+
+    life: int
+
+
+class Forked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Template: `pid` runs as a child of the supervisor, or 0 and the errno that fork gave."""
+
+    life: int
+    pid: int
+    errno: int = 0
+
+
+class Close(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to template: leave when you can."""
+
+
+class Go(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to worker: your page is there and I hold your pidfd; set yourself up."""
+
+    page: int
+
+
+class Take(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to worker: you are process `inc` of `slot`; settle `report` (encoded, or empty) before you claim."""
+
+    node: str
+    slot: int
+    inc: int
+    report: bytes = b""
+
+
+class Drain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to worker: finish what you run, give back the rest, leave."""
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Worker: set up and connected."""
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Worker: the report given with TAKE is settled; its page may be used again."""
+
+
+class Leaving(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Worker: I exit of my own will; `reason` is one word."""
+
+    reason: str
+
+
+FromTemplate = Imported | ImportFailed | Configured | Forked
+ToTemplate = Configure | Fork | Close
+FromWorker = Ready | Settled | Leaving
+ToWorker = Go | Take | Drain
+Message = FromTemplate | ToTemplate | FromWorker | ToWorker
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of one packet stream, the first non-blocking (the supervisor's), the second blocking."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near.setblocking(False)
+    return near, far
+
+
+def send(channel: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
+    """Sends one packet. Raises `OSError` if the peer is dead, or `BlockingIOError` if it does not read."""
+    packet = _encoder.encode(message)
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    channel.sendmsg([packet], ancillary, socket.MSG_NOSIGNAL)
+
+
+def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
+    """The next packet and the descriptors it brought (closed on exec), or `None` at the end of the stream."""
+    room = socket.CMSG_LEN(DESCRIPTORS_MOST * array.array("i").itemsize)
+    try:
+        packet, ancillary, _, _ = channel.recvmsg(PACKET_MOST, room, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        return None, []
+    descriptors = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+    if not packet:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None, []
+    return _decoder.decode(packet), list(descriptors)

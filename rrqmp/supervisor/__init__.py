@@ -1,0 +1,1 @@
+"""The parent: slots, deadlines, kills, respawn, lease and shutdown. It never imports user code."""

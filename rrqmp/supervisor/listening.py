@@ -1,0 +1,56 @@
+"""What clients tell the supervisor over Redis: an earlier due time, a cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from rrqmp.errors import StoreError
+from rrqmp.store.aio_notices import AsyncNotices
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.notices import NoticeKind
+from rrqmp.supervisor.log import LOGGER
+
+
+class Listener:
+    """Hears the channels of all queues of one node; what was missed is asked for after every reconnection."""
+
+    def __init__(
+        self,
+        url: str,
+        queues: Sequence[QueueKeys],
+        node: str,
+        on_due: Callable[[QueueKeys], None],
+        on_asked: Callable[[], None],
+    ) -> None:
+        self._url = url
+        self._due = {keys.due_channel: keys for keys in queues}
+        self._control = {keys.control_channel(node) for keys in queues}
+        self._on_due = on_due
+        self._on_asked = on_asked
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to listen."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Hears nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        try:
+            async for notice in AsyncNotices(self._url, [*self._due, *self._control]):
+                if notice.kind is NoticeKind.CONNECTED:
+                    for keys in self._due.values():
+                        self._on_due(keys)
+                    self._on_asked()
+                elif notice.kind is NoticeKind.MESSAGE and notice.channel in self._due:
+                    self._on_due(self._due[notice.channel])
+                elif notice.kind is NoticeKind.MESSAGE:
+                    self._on_asked()
+        except StoreError:
+            # Only a refused password ends the iteration; the heartbeat tells all of this too, a little later.
+            LOGGER.exception("the subscription ended")

@@ -1,0 +1,135 @@
+"""The supervisor's log: a line never waits for whoever reads it.
+
+With nobody reading the pipe, or Ctrl-S in the terminal, a plain write blocks for good, and every deadline with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import os
+import select
+import stat
+import sys
+import time
+from typing import Final
+
+import msgspec
+
+LOGGER: Final = logging.getLogger("rrqmp.supervisor")
+_LINES_MOST: Final = 10_000
+_PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class NonBlockingHandler(logging.Handler):
+    """Keeps what the descriptor will not take yet, and counts what it had to drop."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor, self._must_ask = _open_beside(descriptor)
+        self._waiting: collections.deque[bytes] = collections.deque()
+        self._dropped = 0
+        self._watching: asyncio.AbstractEventLoop | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes one line; never raises and never waits."""
+        try:
+            line = (self.format(record) + "\n").encode(errors="replace")
+        except Exception:  # noqa: BLE001 - logging's own rule: a faulty line is reported, never raised
+            self.handleError(record)
+            return
+        if len(self._waiting) >= _LINES_MOST:
+            self._dropped += 1
+            return
+        self._waiting.append(line)
+        self.push()
+
+    def push(self) -> None:
+        """Writes what the descriptor takes now; asks the loop to call again for the rest."""
+        while self._waiting:
+            try:
+                if self._must_ask and not select.select((), (self._descriptor,), (), 0)[1]:
+                    raise BlockingIOError
+                written = os.write(self._descriptor, self._waiting[0])
+            except BlockingIOError:
+                self._watch()
+                return
+            except OSError:
+                # The reader is gone: nobody will ever see these lines.
+                self._dropped += len(self._waiting)
+                self._waiting.clear()
+                break
+            if written < len(self._waiting[0]):
+                self._waiting[0] = self._waiting[0][written:]
+            else:
+                self._waiting.popleft()
+        if self._dropped and not self._waiting:
+            dropped, self._dropped = self._dropped, 0
+            self._waiting.append(f"{dropped} lines of log were dropped: nobody read them\n".encode())
+            self.push()
+        self._unwatch()
+
+    def _watch(self) -> None:
+        if self._watching is None:
+            try:
+                self._watching = asyncio.get_running_loop()
+                self._watching.add_writer(self._descriptor, self.push)
+            except (RuntimeError, PermissionError):
+                # No loop yet, or a kind that cannot be waited for; the next line tries again.
+                self._watching = None
+
+    def _unwatch(self) -> None:
+        if self._watching is not None:
+            self._watching.remove_writer(self._descriptor)
+            self._watching = None
+
+
+def _open_beside(descriptor: int) -> tuple[int, bool]:
+    """A description of our own of the same file, and whether it must be asked before each write.
+
+    The flag that makes a description non-blocking would else be everybody's who shares it.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        # Never blocks, and a second description would start at offset 0, over what is there.
+        return descriptor, False
+    try:
+        return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), False
+    except OSError:
+        return descriptor, True
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        when = time.strftime("%H:%M:%S", time.localtime(record.created))
+        level = "" if record.levelno == logging.INFO else f"{record.levelname} "
+        text = f"{when} {level}{record.getMessage()}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": round(record.created, 6),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update({key: value for key, value in record.__dict__.items() if key not in _PLAIN})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+def open_log(level: str, form: str) -> NonBlockingHandler:
+    """Sends this process's log to standard error, as text for people or as one JSON object a line."""
+    handler = NonBlockingHandler(sys.stderr.fileno())
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("rrqmp").setLevel(level.upper())
+    return handler

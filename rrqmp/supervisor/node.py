@@ -1,0 +1,210 @@
+"""One node at work: its crew, its watch over deadlines, its lease, and what binds them to each other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rrqmp.errors import StoreError
+from rrqmp.settings.table import Settings
+from rrqmp.shared_state.board import Board, Head, KillReason
+from rrqmp.shared_state.exit_report import ExitReport
+from rrqmp.store.aio import AsyncStore
+from rrqmp.store.calls.cycle import SlotIdent
+from rrqmp.store.calls.ends import ReclaimCause
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+from rrqmp.supervisor.application import Application, TemplateEvents
+from rrqmp.supervisor.cancels import cancel_running
+from rrqmp.supervisor.crew import Crew, CrewEvents
+from rrqmp.supervisor.deadlines import DeadlineWatch
+from rrqmp.supervisor.due_timer import DueTimer
+from rrqmp.supervisor.hold_ups import HoldUps
+from rrqmp.supervisor.ladder import Ladder
+from rrqmp.supervisor.lease import Lease, LeaseEvents
+from rrqmp.supervisor.listening import Listener
+from rrqmp.supervisor.log import LOGGER
+from rrqmp.supervisor.node_board import take_over
+from rrqmp.supervisor.obituary import announce
+from rrqmp.supervisor.preparation import spares_of, worker_config
+from rrqmp.supervisor.settlement import settle_slot
+from rrqmp.supervisor.slots import Slot
+from rrqmp.supervisor.sweep import Sweep
+from rrqmp.supervisor.template_handle import TemplateHandle
+from rrqmp.supervisor.worker_handle import WorkerHandle
+
+# After a crash this node claims one at a time for so long: what a batch had finished dies with the process.
+_SINGLY_NS: Final = 60_000_000_000
+_SUCCESSOR_SECONDS: Final = 30.0
+_REJOIN_RETRY_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeParts:
+    """What must stand before a node can begin."""
+
+    settings: Settings
+    rules: StoreRules
+    queues: tuple[QueueKeys, ...]
+    types: tuple[str, ...]
+    store: AsyncStore
+    board: Board
+    application: Application
+    mark: str
+    children: Callable[[], set[int]]
+    on_boot_loop: Callable[[str], None]
+
+
+class Node:
+    """`open` joins the queues and fills the slots; `rejoin` begins anew after a fence; the stop is `Stopping`'s."""
+
+    def __init__(self, parts: NodeParts) -> None:
+        self.parts = parts
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._rejoining = False
+        self._stopping = False
+        self.ladder = Ladder(self._dump_target, self._on_wedged)
+        names = tuple(keys.queue for keys in parts.queues)
+        events = CrewEvents(self._on_death, self._on_idle_gone, parts.on_boot_loop)
+        self.crew = Crew(parts.board, self.ladder, events, names)
+        self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
+        self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
+        self.watch = DeadlineWatch(
+            parts.board.head, self._wake, self.ladder, self.crew.all_workers, self.hold_ups.revoke
+        )
+        self.sweep = Sweep(self._known, parts.application.pids)
+        self.due = {keys.queue: DueTimer(parts.store, keys, parts.rules) for keys in parts.queues}
+        self.lease = Lease(
+            parts.store,
+            parts.queues,
+            parts.rules,
+            parts.types,
+            lambda: range(parts.settings.max_workers),
+            LeaseEvents(self.rejoin, self._on_due, self._on_cancels),
+        )
+        self._listener: Listener | None = None
+
+    async def open(self) -> None:
+        """Joins under a new boot, then lets the template fork. Raises `StoreError`."""
+        parts = self.parts
+        await self._join()
+        config = worker_config(parts.settings, parts.rules, parts.types)
+        events = TemplateEvents(self.crew.on_forked, self._on_template, self._on_template_gone, parts.on_boot_loop)
+        parts.application.configure(config, parts.board.descriptor, self._wake, events)
+        self.lease.start()
+        self.watch.start()
+
+    async def _join(self) -> None:
+        parts = self.parts
+        boot = secrets.token_hex(8)
+        name = f"{parts.settings.node}@{boot}"
+        take_over(parts.board, parts.settings.node, boot, parts.mark)
+        self.crew.node = self.lease.node = self.hold_ups.node = name
+        await self.lease.join()
+        self._listener = Listener(
+            parts.settings.redis_url,
+            parts.queues,
+            name,
+            on_due=lambda keys: self.due[keys.queue].fire(),
+            on_asked=self.lease.nudge,
+        )
+        self._listener.start()
+
+    async def rejoin(self) -> None:
+        """Fenced: somebody else has, or will have, our activities. Kills all, keeps nothing, joins under a new boot."""
+        if self._rejoining or self._stopping:
+            return
+        self._rejoining = True
+        former = self.crew.node
+        try:
+            self.crew.suspend()
+            self.crew.kill_all(KillReason.FENCED)
+            await self.crew.emptied()
+            if self._listener is not None:
+                await self._listener.stop()
+            for slot in self.crew.slots:
+                self.crew.clear_pending(slot)
+                slot.inc = 0
+            while not await self._joined_again(former):
+                await asyncio.sleep(_REJOIN_RETRY_SECONDS)
+        finally:
+            self._rejoining = False
+        self.crew.resume()
+
+    async def _joined_again(self, former: str) -> bool:
+        try:
+            # All of its processes are reaped, which is what the lock proves after a restart.
+            await self.lease.take_back(former, ReclaimCause.RESTART)
+            await self._join()
+        except StoreError as error:
+            LOGGER.warning("joining again waits for Redis: %s", error)
+            return False
+        LOGGER.warning("joined again as %s", self.crew.node)
+        return True
+
+    async def close(self) -> None:
+        """Ends the watch, the beats and the timers; the processes are gone by then."""
+        self._stopping = True
+        self.watch.stop()
+        for timer in self.due.values():
+            timer.stop()
+        if self._listener is not None:
+            await self._listener.stop()
+        await self.lease.stop()
+        os.close(self._wake)
+
+    # What the parts tell each other.
+
+    def _dump_target(self, handle: WorkerHandle) -> str:
+        return self.crew.dump_target(handle)
+
+    def _on_wedged(self, handle: WorkerHandle) -> None:
+        self.crew.on_wedged(handle)
+
+    def _known(self) -> set[int]:
+        return self.crew.pids() | self.parts.application.pids() | self.parts.children()
+
+    def _on_template(self, handle: TemplateHandle) -> None:
+        self.crew.template = handle
+        self.crew.spares_wanted = spares_of(self.parts.settings, handle.resident_bytes)
+        self.crew.staff()
+
+    def _on_template_gone(self, generation: int) -> None:
+        self.crew.template = None
+        self.crew.on_template_gone(generation)
+
+    def _on_death(self, report: ExitReport) -> None:
+        announce(report)
+        self.sweep.start()
+        if report.broken is not None:
+            self.parts.board.head[Head.SINGLY_UNTIL] = time.monotonic_ns() + _SINGLY_NS
+            asyncio.get_running_loop().call_later(_SUCCESSOR_SECONDS, self._settle_unheard, report)
+
+    def _settle_unheard(self, report: ExitReport) -> None:
+        """No successor has settled this death: the template is broken, or the workers do not start."""
+        for slot in self.crew.slots:
+            pending = slot.pending
+            if pending is not None and pending.report.pid == report.pid and slot.worker is None and not self._stopping:
+                asyncio.get_running_loop().create_task(self.settle_empty(slot))
+
+    async def settle_empty(self, slot: Slot) -> None:
+        """Speaks for a slot without a process: settles its report, gives back what it holds. Raises `StoreError`."""
+        report = slot.pending.report if slot.pending else None
+        ident = SlotIdent(self.crew.node, slot.number, slot.next_inc())
+        await settle_slot(self.parts.store, self.parts.queues, self.parts.rules, ident, report)
+        self.crew.clear_pending(slot)
+
+    def _on_idle_gone(self) -> None:
+        if not self._stopping:
+            asyncio.get_running_loop().create_task(self.lease.repair_wakes())
+
+    def _on_due(self, keys: QueueKeys, next_due_us: int | None, now_us: int) -> None:
+        self.due[keys.queue].learn(next_due_us, now_us)
+
+    def _on_cancels(self, cancels: Mapping[str, str]) -> Collection[str]:
+        return cancel_running(self.crew, self.ladder, cancels)

@@ -1,0 +1,46 @@
+"""Settling without a successor: at a stop, after a restart, or when no worker can be started any more.
+
+By the submitter's policy or the default one; no callback runs, since the supervisor holds no user code.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from rrqmp.errors import StoreError
+from rrqmp.model.retry import RetryPolicy
+from rrqmp.shared_state.exit_report import ExitReport
+from rrqmp.shared_state.settling import settle_broken
+from rrqmp.store.aio import AsyncStore
+from rrqmp.store.calls.cycle import Settlement, SlotIdent, cycle
+from rrqmp.store.calls.show import show
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+
+
+async def settle_slot(
+    store: AsyncStore, queues: Sequence[QueueKeys], rules: StoreRules, ident: SlotIdent, report: ExitReport | None
+) -> None:
+    """Speaks for a slot whose processes are dead: settles the report, gives back the rest. Raises `StoreError`.
+
+    `ident` must be of a process that never was, so that what is still under way from the dead one comes too late.
+    """
+    for keys in queues:
+        settlements: list[Settlement] = []
+        if report is not None and report.broken is not None and report.broken.queue == keys.queue:
+            record = await store.run(show(keys, report.broken.activity_id))
+            if record is not None:
+                settlements.append(settle_broken(report, record, RetryPolicy(), random.uniform(-1, 1)))
+        await store.run(cycle(keys, rules, ident, seq=1, want=0, settlements=settlements))
+
+
+async def try_settle_slot(
+    store: AsyncStore, queues: Sequence[QueueKeys], rules: StoreRules, ident: SlotIdent, report: ExitReport | None
+) -> bool:
+    """The same; false where Redis did not answer."""
+    try:
+        await settle_slot(store, queues, rules, ident, report)
+    except StoreError:
+        return False
+    return True

@@ -1,0 +1,188 @@
+"""The process of one node: takes the parts through start, service and stop, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rrqmp.errors import StoreError
+from rrqmp.settings.resolution import Resolved, SettingsInputs
+from rrqmp.shared_state.board import Board
+from rrqmp.shared_state.exit_codes import ExitCode
+from rrqmp.shared_state.launch import Launch
+from rrqmp.shared_state.messages import Imported
+from rrqmp.store.aio import AsyncStore
+from rrqmp.store.calls.ends import ReclaimCause, reclaim
+from rrqmp.store.embedded import EmbeddedServer
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+from rrqmp.supervisor import preparation
+from rrqmp.supervisor.application import Application, launch_of
+from rrqmp.supervisor.banner import banner
+from rrqmp.supervisor.log import LOGGER
+from rrqmp.supervisor.node import Node, NodeParts
+from rrqmp.supervisor.node_board import Leftovers, board_path, open_board
+from rrqmp.supervisor.parent_link import ParentLink
+from rrqmp.supervisor.signals import StopSignals
+from rrqmp.supervisor.start_failure import StartFailure, StopWished
+from rrqmp.supervisor.stopping import stop
+
+R = TypeVar("R")
+# Pages beyond one a slot: spares, processes that are dying, reports that wait, processes that will not die.
+_EXTRA_PAGES: Final = 128
+_TEMPLATE_CLOSE_SECONDS: Final = 1.0
+
+
+class Supervisor:
+    """`start`, then `run`, then `close` in any case."""
+
+    def __init__(self, inputs: SettingsInputs, launch: Launch | None) -> None:
+        self._inputs = inputs
+        self._launch = launch
+        self._mark = secrets.token_hex(8)
+        self._wished = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._failure: StartFailure | None = None
+        self._parent: ParentLink | None = None
+        self._application: Application | None = None
+        self._embedded: EmbeddedServer | None = None
+        self._store: AsyncStore | None = None
+        self._board: Board | None = None
+        self._board_path: Path | None = None
+        self._node: Node | None = None
+
+    async def start(self) -> None:
+        """Everything up to the first worker. Raises `StartFailure`, `ConfigurationError` or `StopWished`."""
+        began = time.monotonic()
+        StopSignals(self._on_stop).install()
+        if self._launch is not None and self._launch.parent_fd is not None:
+            self._parent = ParentLink(self._launch.parent_fd, lambda: self._on_stop(1))
+            self._parent.watch()
+        report = await self._unless_stopped(self._import(self._inputs.resolve()))
+        resolved = self._inputs.resolve(report.settings)
+        server = await self._unless_stopped(self._prepare(resolved, report))
+        app = f"{self._launch.app.target}:{self._launch.app.attribute}".rstrip(":") if self._launch else ""
+        for line in banner(resolved.settings, resolved.sources, app, report, server, time.monotonic() - began):
+            LOGGER.info("%s", line)
+        if self._parent is not None:
+            self._parent.say_ready()
+
+    async def run(self) -> int:
+        """Serves until a stop is wished or the service has become pointless; the exit code."""
+        await self._wished.wait()
+        if self._node is None:
+            return ExitCode.STOPPED
+        if self._failure is not None:
+            LOGGER.error("%s: giving up", self._failure)
+            self._hurry.set()
+        code = await stop(self._node, self._hurry)
+        return code if self._failure is None else self._failure.code
+
+    async def close(self) -> None:
+        """Takes down what stands: template, server, board; may be called after any failure."""
+        if self._node is not None:
+            await self._node.close()
+        if self._application is not None:
+            await self._application.close(_TEMPLATE_CLOSE_SECONDS)
+        if self._store is not None:
+            await self._store.close()
+        if self._board is not None:
+            self._board.close()
+        if self._embedded is not None:
+            self._embedded.close()
+
+    async def _import(self, resolved: Resolved) -> Imported:
+        settings = resolved.settings
+        if self._launch is None:
+            if not settings.app:
+                raise StartFailure(ExitCode.USAGE, "no application: give --app package.module:engine")
+            self._launch = launch_of(settings.app, settings.app_dir)
+        self._application = Application(
+            launch=self._launch,
+            pages=settings.max_workers + _EXTRA_PAGES,
+            mark=self._mark,
+            threads=settings.threads_per_worker,
+        )
+        return await self._application.import_first()
+
+    async def _prepare(self, resolved: Resolved, report: Imported) -> str:
+        settings, application = resolved.settings, self._application
+        assert application is not None
+        types = preparation.served_types(settings, report)
+        rules = preparation.rules_of(settings)
+        self._embedded = preparation.start_embedded(settings.redis_url)
+        self._store = AsyncStore(settings.redis_url, name=f"rrqmp-supervisor-{settings.node}")
+        facts = await preparation.wait_for_server(self._store, settings.start_timeout)
+        for warning in facts.warnings:
+            LOGGER.warning("%s", warning)
+        queues = tuple(QueueKeys(name, settings.prefix) for name in settings.queues)
+        self._board_path = board_path(settings.runtime_dir, settings.node)
+        self._board, leftovers = await open_board(self._board_path, application.pages)
+        try:
+            if leftovers is not None:
+                await self._clear_up(leftovers, queues, rules)
+            self._node = Node(
+                NodeParts(
+                    settings=settings,
+                    rules=rules,
+                    queues=queues,
+                    types=types,
+                    store=self._store,
+                    board=self._board,
+                    application=application,
+                    mark=self._mark,
+                    children=self._children,
+                    on_boot_loop=self._on_boot_loop,
+                )
+            )
+            await self._node.open()
+        except StoreError as error:
+            raise StartFailure(ExitCode.REDIS_UNREACHABLE, str(error)) from None
+        return f"{self._store.address} ({facts.name} {facts.version}{', append-only' * facts.append_only})"
+
+    async def _clear_up(self, leftovers: Leftovers, queues: tuple[QueueKeys, ...], rules: StoreRules) -> None:
+        """The lock is ours, so all processes of the former supervisor are dead, and what they held is free."""
+        assert self._store is not None
+        strays = preparation.kill_marked(leftovers.mark)
+        if strays:
+            LOGGER.warning("killed %d processes that handlers of %s had left behind", strays, leftovers.node)
+        await preparation.settle_reports(self._store, queues, rules, leftovers.reports)
+        taken = 0
+        for keys in queues:
+            left = True
+            while left:
+                reply = await self._store.run(reclaim(keys, rules, leftovers.node, ReclaimCause.RESTART))
+                taken, left = taken + reply.taken, reply.left
+        if taken:
+            LOGGER.warning("took back %d activities of the former supervisor of this name", taken)
+
+    def _children(self) -> set[int]:
+        pid = self._embedded.pid if self._embedded is not None else None
+        return {pid} if pid is not None else set()
+
+    def _on_stop(self, wishes: int) -> None:
+        if wishes > 1:
+            self._hurry.set()
+        self._wished.set()
+
+    def _on_boot_loop(self, reason: str) -> None:
+        self._failure = StartFailure(ExitCode.BOOT_LOOP, reason)
+        self._wished.set()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, R]) -> R:
+        """The work's result, or `StopWished` as soon as a stop is wished."""
+        task = asyncio.ensure_future(work)
+        wish = asyncio.ensure_future(self._wished.wait())
+        await asyncio.wait((task, wish), return_when=asyncio.FIRST_COMPLETED)
+        wish.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        raise StopWished

@@ -1,0 +1,55 @@
+"""The parent's view of one worker process."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rrqmp.shared_state.board import KillReason, Page
+
+if TYPE_CHECKING:
+    from rrqmp.supervisor.slots import Slot
+
+
+class Stage(StrEnum):
+    """How far a process is; only forward. A process that is `ready` and has no slot is a spare."""
+
+    FORKING = "forking"
+    STARTING = "starting"
+    READY = "ready"
+    LEAVING = "leaving"
+    DEAD = "dead"
+
+
+@dataclass(slots=True, eq=False)
+class WorkerHandle:
+    """One process, from the fork request to the reaping. `life` numbers all of them under one supervisor."""
+
+    life: int
+    page: Page
+    channel: socket.socket
+    dump: int
+    generation: int
+    stage: Stage = Stage.FORKING
+    pid: int = 0
+    pidfd: int = -1
+    slot: Slot | None = None
+    inc: int = 0
+    # Why and when we ordered its death, and that SIGKILL has been sent: then no user code runs in it any more.
+    ordered: KillReason = KillReason.NONE
+    sentenced: bool = False
+    wedged: bool = False
+    born: float = field(default_factory=time.monotonic)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether it may still be given a slot."""
+        return self.slot is None and self.stage in (Stage.FORKING, Stage.STARTING, Stage.READY) and not self.sentenced
+
+    def __str__(self) -> str:
+        place = f"slot {self.slot.number}" if self.slot else "spare"
+        return f"{place} (pid {self.pid})"

@@ -1,0 +1,157 @@
+"""From the fork to READY: everything that ties a new worker to its supervisor and unties it from the template."""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from rrqmp.handling.application import Application
+from rrqmp.kernel import prctl, proc
+from rrqmp.kernel.descriptors import move_high
+from rrqmp.kernel.signals import DUMP_AND_DIE, DUMP_AND_GO_ON, DUMP_ONE_AND_GO_ON
+from rrqmp.shared_state import messages
+from rrqmp.shared_state.board import Page, Word, WorkerState, map_head, map_page
+from rrqmp.shared_state.messages import Go, Ready, WorkerConfig
+from rrqmp.store.connection import BlockingConnection
+from rrqmp.worker.life import Life
+from rrqmp.worker.record import Record
+from rrqmp.worker.signals import DeafToStops
+
+_ADOPTION_SECONDS: Final = 1.0
+_ADOPTION_STEP: Final = 0.0002
+_OOM_SCORE_ADDED: Final = 500
+EXIT_ORPHANED: Final = 73
+EXIT_INTERNAL: Final = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What the template hands to one child. Descriptors are numbers; `control` is the template's own and is closed."""
+
+    control: socket.socket
+    channel: int
+    dump: int
+    board: int
+    wake: int
+    supervisor_pid: int
+    config: WorkerConfig
+    application: Application
+    deaf: DeafToStops
+
+
+def run_worker(inheritance: Inheritance) -> NoReturn:
+    """The whole life of a worker process; leaves by `_exit` only, since the stack below is the template's."""
+    status = EXIT_INTERNAL
+    try:
+        status = _live(inheritance)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        _leave(status)
+
+
+def _live(inheritance: Inheritance) -> int:
+    inheritance.control.close()
+    channel = socket.socket(fileno=move_high(inheritance.channel))
+    _forget_the_template()
+    config = inheritance.config
+    connection = BlockingConnection(config.redis_url, name=f"rrqmp-worker-{os.getpid()}")
+    connection.open()
+    go, _ = messages.receive(channel)
+    if not isinstance(go, Go):
+        return EXIT_ORPHANED
+    page = map_page(inheritance.board, go.page)
+    page.words[Word.STATE] = WorkerState.STARTING
+    if not _bind_to_supervisor(inheritance.supervisor_pid):
+        return EXIT_ORPHANED
+    os.setpgid(0, 0)
+    prctl.adopt_orphans()
+    _step_back(config.nice)
+    _arm_dumps(inheritance.dump, page)
+    page.words[Word.BASE_RSS] = proc.resident_bytes(os.getpid())
+    inheritance.deaf.arm()
+    gc.enable()
+    messages.send(channel, Ready())
+    record = Record(page, map_head(inheritance.board), inheritance.wake)
+    return Life(channel, connection, record, config, inheritance.application).run()
+
+
+def _forget_the_template() -> None:
+    """Random streams, event loops and exit hooks of the template are not the child's."""
+    # numpy's and torch's global generators are copied by a fork: every worker would draw the same numbers.
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.seed()
+    events = sys.modules.get("asyncio.events")
+    if events is not None:
+        # Dropped, never closed: closing it would remove the parent's entries from the epoll that both share.
+        events._set_running_loop(None)
+        local = getattr(events, "_event_loop_policy", None)
+        if local is not None:
+            local.set_event_loop(None)
+    # The template's exit hooks would delete its temporary directories from under it.
+    atexit._clear()
+
+
+def _bind_to_supervisor(supervisor_pid: int) -> bool:
+    """Waits for the adoption, asks to die with the supervisor, and makes sure that it is not dead already."""
+    # Asked for sooner, the death signal would be tied to the process in between, which is just about to die.
+    give_up = time.monotonic() + _ADOPTION_SECONDS
+    while os.getppid() != supervisor_pid:
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(_ADOPTION_STEP)
+    prctl.die_with_parent()
+    return os.getppid() == supervisor_pid
+
+
+def _step_back(nice: int) -> None:
+    """Lets the supervisor, the server and the kernel's memory killer choose against this process."""
+    # Absolute, so that it does not add up over respawns; a limit may forbid it, and then it stays as it is.
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except PermissionError:
+        pass
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as file:
+            own = int(file.read())
+            file.seek(0)
+            file.write(str(min(1000, own + _OOM_SCORE_ADDED)))
+    except OSError:
+        pass
+
+
+def _arm_dumps(inherited: int, page: Page) -> None:
+    """Moves the dump file where handlers do not tread, and makes faulthandler write there on three signals."""
+    dump = move_high(inherited)
+    page.words[Word.DUMP_FD] = dump
+    for number in (DUMP_AND_DIE, DUMP_AND_GO_ON, DUMP_ONE_AND_GO_ON):
+        signal.signal(number, signal.SIG_DFL)
+    # chain: after the dump the former action, which is the default and kills.
+    faulthandler.register(DUMP_AND_DIE, file=dump, all_threads=True, chain=True)
+    faulthandler.register(DUMP_AND_GO_ON, file=dump, all_threads=True, chain=False)
+    faulthandler.register(DUMP_ONE_AND_GO_ON, file=dump, all_threads=False, chain=False)
+    faulthandler.enable(file=dump, all_threads=True)
+
+
+def _leave(status: int) -> NoReturn:
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)

@@ -1,0 +1,66 @@
+"""What the template does when the supervisor has died: nothing that it or its workers started may live on.
+
+The kernel kills the workers themselves (the parent's death signal); what they spawned has no such tie.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final
+
+from rrqmp.kernel import proc
+from rrqmp.shared_state.board import Board, Word
+from rrqmp.shared_state.messages import MARK_VARIABLE
+
+_ROUNDS: Final = 50
+
+
+def kill_survivors(board_descriptor: int, pages: int) -> None:
+    """Kills every worker's descendants and group, then whatever carries the node's mark, then the caller's own group.
+
+    Does not return: the caller is in that group.
+    """
+    board = Board(board_descriptor, pages, writable=False)
+    for page in board.pages:
+        pid, started = page.words[Word.PID], page.words[Word.START_TIME]
+        if pid == 0:
+            continue
+        now = proc.start_time(pid)
+        if now == started:
+            for below in proc.descendants(pid):
+                _kill(below)
+            _kill(pid)
+        if now in (0, started):
+            # The group outlives its leader: the number cannot be given to another group while a member lives.
+            _kill_group(pid)
+    mark = os.environ.get(MARK_VARIABLE)
+    if mark:
+        # Until nothing new is found, since what is killed may have forked meanwhile; bounded, since what sleeps in
+        # the kernel dies only when it wakes.
+        for _ in range(_ROUNDS):
+            fled = [pid for pid in proc.pids_with_environment(MARK_VARIABLE, mark) if _killable(pid)]
+            if not fled:
+                break
+            for pid in fled:
+                _kill(pid)
+    _kill_group(os.getpgrp())
+
+
+def _killable(pid: int) -> bool:
+    state = proc.signal_state(pid)
+    return state is not None and state.state not in "ZX"
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass

@@ -1,0 +1,185 @@
+"""The life of a worker process: wait for a slot, mend what the predecessor broke, then claim, run and settle."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Final
+
+from rrqmp.errors import ActivityFailed, StoreUnavailable
+from rrqmp.handling.application import Application
+from rrqmp.handling.invocation import Invoker
+from rrqmp.model.attempt import Ending
+from rrqmp.shared_state import messages
+from rrqmp.shared_state.board import Word, WorkerState
+from rrqmp.shared_state.messages import Drain, Leaving, Take, WorkerConfig
+from rrqmp.store.calls.cycle import MAX_CLAIMS, Claim, SlotIdent
+from rrqmp.store.calls.show import show
+from rrqmp.store.connection import BlockingConnection
+from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.orphans import OrphanWatch
+from rrqmp.worker.queue_source import NOTHING_ENDED, Batch, Ended, NotOurs, QueueSource, Woken
+from rrqmp.worker.record import Record
+from rrqmp.worker.recovery import recover
+from rrqmp.worker.running import Runner
+
+if TYPE_CHECKING:
+    from rrqmp.client.executor import ActivityExecutor
+
+EXIT_CLEAN: Final = 0
+# No more than this much work is held by one worker, so that an idle neighbour is never kept from it for longer.
+_BATCH_NS: Final = 2_000_000
+_FOREVER_NS: Final = 2**62
+
+
+class Pace:
+    """How many activities to claim at once: as many of the recent length as fill two milliseconds, one at first."""
+
+    __slots__ = ("_typical_ns",)
+
+    def __init__(self) -> None:
+        self._typical_ns = float(_FOREVER_NS)
+
+    def saw(self, run_ns: int) -> None:
+        """Takes note of one run: longer ones at once, shorter ones by and by."""
+        if run_ns > self._typical_ns or self._typical_ns == _FOREVER_NS:
+            self._typical_ns = float(run_ns)
+        else:
+            self._typical_ns += (run_ns - self._typical_ns) / 8
+
+    def want(self) -> int:
+        """From 1 to 50."""
+        return max(1, min(MAX_CLAIMS, int(_BATCH_NS / self._typical_ns)))
+
+
+class Life:
+    """One worker process after its start."""
+
+    def __init__(
+        self,
+        channel: socket.socket,
+        connection: BlockingConnection,
+        record: Record,
+        config: WorkerConfig,
+        application: Application,
+    ) -> None:
+        self._channel = channel
+        self._connection = connection
+        self._record = record
+        self._config = config
+        self._application = application
+        self._pace = Pace()
+        self._orphans = OrphanWatch()
+
+    def run(self) -> int:
+        """Lives until it is told to leave, finds its supervisor dead, or may claim no more; the exit status."""
+        take, _ = messages.receive(self._channel)
+        if not isinstance(take, Take):
+            return self._leave("unused")
+        served = set(self._config.activity_types)
+        types = [kind for kind in self._application.registry.types() if not served or kind in served]
+        ident = SlotIdent(take.node, take.slot, take.inc)
+        source = QueueSource(self._connection, self._config, self._config.rules, types, ident)
+        invoker = Invoker(self._application.registry, self._open_executor, result_limit=self._config.payload_limit)
+        metrics = AttemptMetrics(self._application.metrics)
+        runner = Runner(self._record, source, self._application.registry, invoker, self._config, metrics)
+        try:
+            if take.inc > 1:
+                self._record.become(WorkerState.RECOVERING)
+                recover(take.report, runner)
+                messages.send(self._channel, messages.Settled())
+            return self._serve(source, runner)
+        except NotOurs as refusal:
+            return self._leave(refusal.status.value)
+
+    def _serve(self, source: QueueSource, runner: Runner) -> int:
+        record = self._record
+        draining = record.words
+        ended = NOTHING_ENDED
+        while not draining[Word.DRAINING]:
+            if ended.settlements:
+                record.settle()
+            else:
+                record.become(WorkerState.CLAIMING)
+            batch = source.claim(ended, self._want())
+            ended = NOTHING_ENDED
+            if batch is None:
+                if self._orphans.too_many():
+                    return self._leave("recycled")
+                record.become(WorkerState.IDLE)
+                if self._idle(source):
+                    return self._leave("drained")
+                continue
+            ended = self._run_batch(batch, runner)
+        if ended.settlements:
+            record.settle()
+        source.settle(ended)
+        return self._leave("drained")
+
+    def _want(self) -> int:
+        if time.monotonic_ns() < self._record.batches_stopped_until:
+            return 1
+        return self._pace.want()
+
+    def _run_batch(self, batch: Batch, runner: Runner) -> Ended:
+        """Runs what was claimed, in order, until it is done, revoked, draining, or has taken its time."""
+        record, words = self._record, self._record.words
+        claims = batch.claims
+        record.hold("".join([claim.activity_id for claim in claims]).encode(), len(claims), batch.seq, batch.queue)
+        ended = Ended(batch.queue, [])
+        began = time.monotonic_ns()
+        last = len(claims) - 1
+        for position, claim in enumerate(claims):
+            if position and (words[Word.DRAINING] or record.revoked or time.monotonic_ns() - began > _BATCH_NS):
+                break
+            settlement, run_ns = runner.run(claim, batch, position, more=position < last)
+            self._pace.saw(run_ns)
+            ended.settlements.append(settlement)
+            if settlement.ending is Ending.DEAD and runner.wants_dead_letter(claim.activity_type):
+                # Settled before the callback: a waiter must not depend on it, and it may hang or die.
+                record.settle()
+                runner.source.settle(ended)
+                ended.settlements.clear()
+                self._call_back(claim, batch, runner)
+                break
+        return ended
+
+    def _call_back(self, claim: Claim, batch: Batch, runner: Runner) -> None:
+        stored = self._connection.run(show(runner.source.keys[batch.queue], claim.activity_id))
+        if stored is not None and stored.attempts:
+            failure = stored.attempts[-1]
+            error = ActivityFailed(f"{failure.error}: {failure.message}", failure, stored.attempts)
+            runner.dead_letter(stored, batch.queue, error)
+
+    def _open_executor(self) -> ActivityExecutor:
+        # Late: a worker whose handlers submit nothing never needs the producer's side.
+        from rrqmp.client.executor import ActivityExecutor
+
+        name, _ = self._config.queues[0]
+        return ActivityExecutor.connect(self._config.redis_url, name, prefix=self._config.prefix)
+
+    def _idle(self, source: QueueSource) -> bool:
+        """Sleeps; true where it is to leave."""
+        self._orphans.reap()
+        try:
+            if source.wait(self._channel.fileno()) is Woken.WORK:
+                return False
+        except StoreUnavailable:
+            # The next claim reconnects, and waits as long as it takes.
+            return False
+        message, _ = messages.receive(self._channel)
+        if message is None or isinstance(message, Drain):
+            # The end of the stream is the supervisor's death; the kernel is about to kill us for it.
+            return True
+        # The pop is still unanswered, so the connection is of no use for the next call.
+        self._connection.close()
+        return False
+
+    def _leave(self, reason: str) -> int:
+        self._record.become(WorkerState.LEAVING)
+        try:
+            messages.send(self._channel, Leaving(reason=reason))
+        except OSError:
+            pass
+        self._connection.close()
+        return EXIT_CLEAN

@@ -1,0 +1,155 @@
+"""Where a worker's work comes from: the queues it serves, in strict order or by weights.
+
+Owns the call numbers of this process, the choice of the next queue and the idle wait. What to do with an activity is
+the life's affair.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from rrqmp.shared_state.messages import WorkerConfig
+from rrqmp.store.calls.cycle import Claim, CycleReply, CycleStatus, Settlement, SlotIdent, cycle
+from rrqmp.store.connection import BlockingConnection
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+
+_POLL_JITTER: Final = 0.2
+
+
+class Woken(StrEnum):
+    """Why an idle wait ended."""
+
+    WORK = "work"
+    ORDER = "order"
+
+
+class NotOurs(Exception):
+    """The store no longer lets this process claim: fenced, or a successor has spoken. `status` says which."""
+
+    def __init__(self, status: CycleStatus) -> None:
+        super().__init__(status.value)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one call claimed: all from one queue, all under one token."""
+
+    queue: int
+    seq: int
+    token: str
+    claims: list[Claim]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What has ended and is not yet settled: all from one queue."""
+
+    queue: int
+    settlements: list[Settlement]
+
+
+NOTHING_ENDED: Final = Ended(0, [])
+
+
+class QueueSource:
+    """Claims and settles for one process of one slot."""
+
+    def __init__(
+        self,
+        connection: BlockingConnection,
+        config: WorkerConfig,
+        rules: StoreRules,
+        types: Sequence[str],
+        ident: SlotIdent,
+    ) -> None:
+        self.connection = connection
+        self.ident = ident
+        self.types = tuple(types)
+        self.rules = rules
+        self.keys = [QueueKeys(name, config.prefix) for name, _ in config.queues]
+        self._weights = [weight for _, weight in config.queues] if config.weighted else None
+        self._poll_seconds = config.poll_seconds
+        self._seq = 0
+        self._wakes = {keys.wake(kind): (place, kind) for place, keys in enumerate(self.keys) for kind in self.types}
+        self._woken: list[list[str]] = [[] for _ in self.keys]
+
+    def claim(self, ended: Ended, want: int) -> Batch | None:
+        """Settles what has ended and claims up to `want`: one call where one queue is served; `None` if all are empty.
+
+        Raises `NotOurs` once nothing may be claimed any more; what had ended is settled by then where it could be.
+        """
+        unsettled = bool(ended.settlements)
+        for queue in self._order():
+            mine = unsettled and queue == ended.queue
+            reply = self._cycle(queue, want, ended.settlements if mine else ())
+            if mine:
+                unsettled = False
+            if reply.claims:
+                seq = self._seq
+                if unsettled:
+                    # Another queue came first: what has ended must not wait for the new one to end too.
+                    self._cycle(ended.queue, 0, ended.settlements)
+                return Batch(queue, seq, self.ident.token(seq), reply.claims)
+        return None
+
+    def settle(self, ended: Ended) -> CycleReply:
+        """Settles, and gives back whatever else the slot is said to hold in that queue."""
+        return self._cycle(ended.queue, 0, ended.settlements)
+
+    def give_back_all(self) -> None:
+        """Gives back what the slot is said to hold in any queue: what a predecessor had claimed and not started."""
+        for queue in range(len(self.keys)):
+            self._cycle(queue, 0, ())
+
+    def wait(self, channel: int) -> Woken:
+        """Sleeps until one of the queues may have work, until an order comes, or for the poll interval.
+
+        An order leaves the pop unanswered: the caller is to leave, or to close the connection.
+        """
+        connection = self.connection
+        seconds = self._poll_seconds * (1 - _POLL_JITTER * random.random())
+        connection.begin_pop(tuple(self._wakes), seconds)
+        if not connection.reply_ready():
+            poller = select.poll()
+            poller.register(connection.fileno(), select.POLLIN)
+            poller.register(channel, select.POLLIN)
+            if any(descriptor == channel for descriptor, _ in poller.poll()):
+                return Woken.ORDER
+        key = connection.end_pop()
+        if key is not None and key in self._wakes:
+            queue, kind = self._wakes[key]
+            self._woken[queue].append(kind)
+        return Woken.WORK
+
+    def _order(self) -> Sequence[int]:
+        places, weights = range(len(self.keys)), self._weights
+        if weights is None or len(places) == 1:
+            return places
+        # A weighted shuffle: each place is drawn among those left in proportion to its weight.
+        return sorted(places, key=lambda place: random.random() ** (1 / weights[place]), reverse=True)
+
+    def _cycle(self, queue: int, want: int, settlements: Sequence[Settlement]) -> CycleReply:
+        self._seq += 1
+        woken, self._woken[queue] = self._woken[queue], []
+        reply = self.connection.run(
+            cycle(
+                self.keys[queue],
+                self.rules,
+                self.ident,
+                seq=self._seq,
+                want=want,
+                settlements=settlements,
+                types=self.types,
+                woken=woken,
+            )
+        )
+        if reply.status is CycleStatus.SUPERSEDED or (reply.status is CycleStatus.FENCED and want):
+            raise NotOurs(reply.status)
+        return reply

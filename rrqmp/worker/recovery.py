@@ -1,0 +1,81 @@
+"""What a successor does before it claims: settle the attempt that its predecessor broke, and give back the rest."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from rrqmp.errors import ActivityCrashed, ActivityOutOfMemory, ActivityTimedOut, ActivityUnsuccessful
+from rrqmp.model.activity import ActivityRecord
+from rrqmp.model.attempt import AttemptKind
+from rrqmp.model.retry import RetryPolicy
+from rrqmp.model.status import ActivityStatus
+from rrqmp.shared_state.exit_report import BrokenAttempt, ExitReport, decode_report
+from rrqmp.shared_state.settling import settle_broken
+from rrqmp.store.calls.cycle import Verdict
+from rrqmp.store.calls.show import show
+from rrqmp.worker.queue_source import Ended, QueueSource
+from rrqmp.worker.running import Runner
+
+# A callback that has killed two processes is not given a third.
+_CALLBACK_DEATHS_MOST: Final = 2
+_ERRORS: Final[dict[AttemptKind, type[ActivityUnsuccessful]]] = {
+    AttemptKind.TIMED_OUT: ActivityTimedOut,
+    AttemptKind.OUT_OF_MEMORY: ActivityOutOfMemory,
+}
+
+
+def recover(encoded_report: bytes, runner: Runner) -> None:
+    """Settles the report, if there is one, by the handler's own policy; then whatever else the slot held goes back.
+
+    A repeat by the next successor changes nothing: the token has been used up by then.
+    """
+    source = runner.source
+    if encoded_report:
+        report = decode_report(encoded_report)
+        if report.broken is not None:
+            _settle(report, report.broken, runner)
+    source.give_back_all()
+
+
+def _settle(report: ExitReport, broken: BrokenAttempt, runner: Runner) -> None:
+    source = runner.source
+    queue = next((place for place, keys in enumerate(source.keys) if keys.queue == broken.queue), None)
+    if queue is None:
+        return
+    record = source.connection.run(show(source.keys[queue], broken.activity_id))
+    if record is None:
+        return
+    settlement = settle_broken(report, record, _policy(broken, runner), random.uniform(-1, 1))
+    reply = source.settle(Ended(queue, [settlement]))
+    if reply.verdicts[0] is Verdict.STALE:
+        return
+    if reply.verdicts[0] is Verdict.OK:
+        runner.metrics.broken(broken.queue, broken.activity_type, broken.kind, broken.run_seconds)
+    _call_back(report, broken, queue, runner, source)
+
+
+def _policy(broken: BrokenAttempt, runner: Runner) -> RetryPolicy:
+    # After a reload the type may be gone from this code; the default is then as good a guess as any.
+    registration = runner.registry.get(broken.activity_type)
+    return registration.retry if registration else RetryPolicy()
+
+
+def _call_back(report: ExitReport, broken: BrokenAttempt, queue: int, runner: Runner, source: QueueSource) -> None:
+    if not runner.wants_dead_letter(broken.activity_type) or report.deaths >= _CALLBACK_DEATHS_MOST:
+        return
+    record = source.connection.run(show(source.keys[queue], broken.activity_id))
+    # Somebody may have revived it meanwhile; then it has not failed for good.
+    if record is None or record.status is not ActivityStatus.DEAD_LETTER:
+        return
+    runner.dead_letter(record, queue, _error(report, broken, record))
+
+
+def _error(report: ExitReport, broken: BrokenAttempt, record: ActivityRecord) -> ActivityUnsuccessful:
+    kind = _ERRORS.get(broken.kind, ActivityCrashed)
+    poisoned = f"; not retried: {record.reason}" if record.reason else ""
+    return kind(
+        f"{broken.activity_type} {broken.activity_id} {report.describe()}{poisoned}",
+        record.attempts[-1] if record.attempts else None,
+        record.attempts,
+    )

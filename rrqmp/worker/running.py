@@ -1,0 +1,202 @@
+"""One attempt: armed on the board, run under guard, turned into a settlement."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import time
+from time import monotonic_ns, process_time_ns
+from typing import Final
+
+import msgspec
+
+from rrqmp.handling.context import ActivityContext
+from rrqmp.handling.invocation import Invoker
+from rrqmp.handling.outcome import Raised, Returned
+from rrqmp.handling.registry import Registry
+from rrqmp.model.activity import ActivityRecord
+from rrqmp.model.attempt import Attempt, AttemptKind, Ending, encode_outcome
+from rrqmp.model.retry import RetryPolicy
+from rrqmp.model.spec import Spec, split_spec
+from rrqmp.shared_state.board import Word
+from rrqmp.shared_state.messages import WorkerConfig
+from rrqmp.shared_state.settling import delay_us, result_ttl_ms, retries_used
+from rrqmp.store.calls.cycle import Claim, Settlement
+from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.queue_source import Batch, QueueSource
+from rrqmp.worker.record import Record
+
+# Below this a look at the peak memory would cost more than it tells.
+_WORTH_MEASURING_NS: Final = 1_000_000
+CALLBACK_SECONDS: Final = 30.0
+_NS: Final = 1_000_000_000
+_ID_WIDTH: Final = 36
+
+
+class BoardSignals:
+    """What the supervisor wrote on the board for the activity that runs."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    def cancelled(self) -> bool:
+        """Whether somebody asked for the end of this very activity."""
+        return bool(self._words[Word.CANCEL] == self._words[Word.SEQ])
+
+    def stopping(self) -> bool:
+        """Whether this worker is to leave after this activity."""
+        return bool(self._words[Word.DRAINING])
+
+
+class Runner:
+    """Runs activities of one process, one at a time."""
+
+    def __init__(
+        self,
+        record: Record,
+        source: QueueSource,
+        registry: Registry,
+        invoker: Invoker,
+        config: WorkerConfig,
+        metrics: AttemptMetrics,
+    ) -> None:
+        self.record = record
+        self.source = source
+        self.invoker = invoker
+        self.registry = registry
+        self.metrics = metrics
+        self._pid = os.getpid()
+        self._node = config.node_name
+        self._queues = [name for name, _ in config.queues]
+        self._signals = BoardSignals(record.words)
+
+    def run(self, claim: Claim, batch: Batch, position: int, *, more: bool) -> tuple[Settlement, int]:
+        """Runs one claimed activity under its deadline; its settlement, and nanoseconds of run time."""
+        activity_id, activity_type, stored, attempt, _, _ = claim
+        registration = self.registry.get(activity_type)
+        try:
+            spec, payload = split_spec(stored)
+        except msgspec.MsgspecError as error:
+            return self._corrupt(claim, batch.token, str(error)), 0
+        if registration is None:
+            return self._corrupt(claim, batch.token, f"no handler here for {activity_type!r}"), 0
+        timeout_ns = round(registration.timeout_for(spec) * _NS)
+        started = self.record.begin(
+            activity_id.encode().ljust(_ID_WIDTH)[:_ID_WIDTH],
+            activity_type.encode(),
+            attempt,
+            timeout_ns,
+            position,
+            more=more,
+        )
+        # From here to the end all is inside the deadline: the handler's making, the decoding, the run, the encoding.
+        bound = self.invoker.prepare(activity_type)
+        if bound is None:
+            raise LookupError(f"{activity_type!r} is registered and has no handler")
+        outcome = bound.invoke(payload, self._context(claim, batch.queue, spec, started + timeout_ns))
+        self.record.end()
+        run_ns = monotonic_ns() - started
+        if isinstance(outcome, Returned):
+            settlement = self._completed(claim, batch, spec, outcome, run_ns)
+        else:
+            settlement = self._failed(claim, batch, registration.policy_for(spec), spec, outcome, run_ns)
+        return settlement, run_ns
+
+    def _context(self, claim: Claim, queue: int, spec: Spec, deadline_ns: int) -> ActivityContext:
+        return ActivityContext(
+            claim.activity_id,
+            claim.activity_type,
+            queue_name=self._queues[queue],
+            attempt=claim.attempt,
+            deadline=deadline_ns,
+            signals=self._signals,
+            metadata=spec.metadata,
+            retry_count=retries_used(claim.attempt, claim.crashes, claim.losses),
+        )
+
+    def _completed(self, claim: Claim, batch: Batch, spec: Spec, outcome: Returned, run_ns: int) -> Settlement:
+        attempt = self._attempt(AttemptKind.COMPLETED, claim.attempt, run_ns)
+        self.metrics.completed(self._queues[batch.queue], claim.activity_type, run_ns)
+        return Settlement(
+            claim.activity_id,
+            batch.token,
+            Ending.COMPLETED,
+            encode_outcome(attempt, outcome.result),
+            0,
+            result_ttl_ms(spec),
+        )
+
+    def _failed(
+        self, claim: Claim, batch: Batch, policy: RetryPolicy, spec: Spec, outcome: Raised, run_ns: int
+    ) -> Settlement:
+        used = retries_used(claim.attempt, claim.crashes, claim.losses)
+        again = outcome.retryable and policy.allows(used)
+        if not again:
+            delay = 0
+        elif outcome.delay is None:
+            delay = delay_us(policy, used + 1, random.uniform(-1, 1))
+        else:
+            delay = max(0, round(outcome.delay * 1_000_000))
+        self.metrics.failed(self._queues[batch.queue], claim.activity_type, run_ns, again=again)
+        attempt = self._attempt(AttemptKind.FAILED, claim.attempt, run_ns, outcome)
+        ending = Ending.RETRY if again else Ending.DEAD
+        return Settlement(claim.activity_id, batch.token, ending, encode_outcome(attempt), delay, result_ttl_ms(spec))
+
+    def _attempt(self, kind: AttemptKind, number: int, run_ns: int, raised: Raised | None = None) -> Attempt:
+        words = self.record.words
+        peak = None
+        if run_ns > _WORTH_MEASURING_NS:
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            peak = max(0, most - words[Word.BASE_RSS])
+        return Attempt(
+            kind=kind,
+            attempt=number,
+            error=raised.error if raised else "",
+            message=raised.message if raised else "",
+            traceback=raised.traceback if raised else "",
+            where=raised.where if raised else "",
+            result_repr=raised.result_repr if raised else "",
+            retryable=raised.retryable if raised else True,
+            run_seconds=run_ns / _NS,
+            cpu_seconds=(process_time_ns() - words[Word.CPU_AT_START]) / _NS,
+            peak_bytes=peak,
+            node=self._node,
+            slot=words[Word.SLOT] - 1,
+            pid=self._pid,
+            ended_at=time.time(),
+        )
+
+    def _corrupt(self, claim: Claim, token: str, reason: str) -> Settlement:
+        """What a stranger wrote under our keys: a dead letter that says so, and no worker dies of it."""
+        attempt = Attempt(kind=AttemptKind.CORRUPT, attempt=claim.attempt, message=reason, node=self._node)
+        return Settlement(claim.activity_id, token, Ending.DEAD, encode_outcome(attempt))
+
+    # The callback of an activity that has failed for good.
+
+    def wants_dead_letter(self, activity_type: str) -> bool:
+        """Whether the type's handler has an `on_dead_letter`."""
+        bound = self.invoker.prepare(activity_type)
+        return bound is not None and bound.wants_dead_letter
+
+    def dead_letter(self, record: ActivityRecord, queue: int, error: Exception) -> None:
+        """Calls it under a deadline of its own; a death meanwhile is charged to nobody."""
+        bound = self.invoker.prepare(record.activity_type)
+        if bound is None:
+            return
+        self.metrics.dead_letter(self._queues[queue], record.activity_type)
+        deadline = self.record.begin_callback(round(CALLBACK_SECONDS * _NS))
+        context = ActivityContext(
+            record.activity_id,
+            record.activity_type,
+            queue_name=self._queues[queue],
+            attempt=record.attempt,
+            deadline=deadline,
+            signals=self._signals,
+            metadata=record.spec.metadata,
+            retry_count=retries_used(record.attempt, record.crashes, record.losses),
+        )
+        bound.dead_letter(record.payload, context, error)
+        self.record.end()

@@ -1,0 +1,160 @@
+"""The template: a fresh interpreter that imports the application once and forks workers from it on request.
+
+It keeps one thread for life, since a lock that another thread holds at a fork stays locked in the child for ever. It
+is also the guard: when its control socket ends, the supervisor is dead, and everything below must go.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from rrqmp.errors import ApplicationError, StoreUnavailable
+from rrqmp.handling.application import Application
+from rrqmp.kernel import proc
+from rrqmp.kernel.descriptors import move_high
+from rrqmp.shared_state import messages
+from rrqmp.shared_state.launch import decode_launch
+from rrqmp.shared_state.messages import (
+    Close,
+    Configure,
+    Configured,
+    Fork,
+    Forked,
+    Imported,
+    ImportFailed,
+    TypeReport,
+    WorkerConfig,
+)
+from rrqmp.store.connection import BlockingConnection
+from rrqmp.worker import guard
+from rrqmp.worker.application_loading import load_application
+from rrqmp.worker.boot import Inheritance, run_worker
+from rrqmp.worker.forking import fork_worker
+from rrqmp.worker.signals import DeafToStops
+
+
+def main(arguments: list[str]) -> int:
+    """Runs a template until the supervisor closes it; does not return when the supervisor has died."""
+    control = socket.socket(fileno=int(arguments[0]))
+    control.set_inheritable(False)
+    control.setblocking(True)
+    pages = int(arguments[2])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    deaf = DeafToStops()
+    deaf.install()
+    faulthandler.enable()
+    # Collections while modules are made only cost time, and what survives is frozen anyway.
+    gc.disable()
+    launch = decode_launch(arguments[1])
+    started = time.monotonic()
+    try:
+        application = load_application(launch.app, launch.sys_path, launch.pickle_fd)
+    except ApplicationError as error:
+        messages.send(control, ImportFailed(message=error.message, traceback=error.traceback[-60_000:]))
+        return 1
+    messages.send(control, _report(application, time.monotonic() - started))
+    return Template(control, application, pages, deaf).run()
+
+
+def _report(application: Application, seconds: float) -> Imported:
+    registry = application.registry
+    types = [
+        TypeReport(activity_type=name, timeout=registration.timeout, origin=registration.origin)
+        for name in registry.types()
+        if (registration := registry.get(name)) is not None
+    ]
+    return Imported(
+        types=tuple(types),
+        settings=dict(application.settings),
+        threads=proc.thread_count(os.getpid()),
+        resident_bytes=proc.resident_bytes(os.getpid()),
+        seconds=seconds,
+    )
+
+
+@dataclass(slots=True)
+class Template:
+    """One code generation, ready to fork."""
+
+    control: socket.socket
+    application: Application
+    pages: int
+    deaf: DeafToStops
+    _config: WorkerConfig | None = None
+    _supervisor_pid: int = 0
+    _board: int = -1
+    _wake: int = -1
+    _warm: bool = field(default=False)
+
+    def run(self) -> int:
+        """Serves the supervisor's orders."""
+        while True:
+            message, descriptors = messages.receive(self.control)
+            match message:
+                case None:
+                    self._supervisor_is_dead()
+                case Close():
+                    return 0
+                case Configure():
+                    self._configure(message, descriptors)
+                case Fork():
+                    self._fork(message, descriptors)
+                case _:
+                    raise RuntimeError(f"a template was sent {message!r}")
+
+    def _configure(self, message: Configure, descriptors: list[int]) -> None:
+        self._config, self._supervisor_pid = message.config, message.supervisor_pid
+        self._board, self._wake = map(move_high, descriptors)
+        if not self._warm:
+            self._warm_up(message.config)
+            gc.collect()
+            # From here no collection looks at these objects, so their pages stay shared with every worker.
+            gc.freeze()
+            self._warm = True
+        messages.send(self.control, Configured(resident_bytes=proc.resident_bytes(os.getpid())))
+
+    def _warm_up(self, config: WorkerConfig) -> None:
+        """Takes every code path of a new worker's start once: its first connection costs half when it is warm."""
+        try:
+            with BlockingConnection(config.redis_url, name="rrqmp-template", resend_seconds=1.0) as connection:
+                connection.command("PING")
+        except StoreUnavailable:
+            # Only warmth is lost; the workers connect by themselves and wait as long as it takes.
+            pass
+
+    def _fork(self, message: Fork, descriptors: list[int]) -> None:
+        channel, dump = descriptors
+        if self._config is None:
+            raise RuntimeError("a template was told to fork before it was configured")
+        inheritance = Inheritance(
+            control=self.control,
+            channel=channel,
+            dump=dump,
+            board=self._board,
+            wake=self._wake,
+            supervisor_pid=self._supervisor_pid,
+            config=self._config,
+            application=self.application,
+            deaf=self.deaf,
+        )
+
+        def child_main() -> NoReturn:
+            run_worker(inheritance)
+
+        pid, code = fork_worker(child_main)
+        os.close(channel)
+        os.close(dump)
+        messages.send(self.control, Forked(life=message.life, pid=pid, errno=code))
+
+    def _supervisor_is_dead(self) -> NoReturn:
+        if self._board >= 0:
+            guard.kill_survivors(self._board, self.pages)
+        sys.exit(1)
