@@ -27,6 +27,13 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     metadata: dict[str, str] | None = None
     parent: str = ""
 
+    def policy(self, of_handler: RetryPolicy) -> RetryPolicy:
+        """The submitter's policy where it set one, else the handler's; `max_retries` alone overrides only the number."""
+        policy = self.retry or of_handler
+        if self.max_retries is None or self.max_retries == policy.max_retries:
+            return policy
+        return RetryPolicy(self.max_retries, policy.base, policy.cap, policy.jitter)
+
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Spec)
