@@ -29,10 +29,10 @@ class OnDuplicate(StrEnum):
     NO_REUSE = "no_reuse"
 
 
-class Options(TypedDict, total=False):
-    """Keywords of a submission; `None` inherits. Durations are seconds or timedeltas, `at` is an aware datetime.
+class BulkOptions(TypedDict, total=False):
+    """Keywords of many submissions at once; `None` inherits. Durations are seconds or timedeltas.
 
-    `key` is the idempotency key; without `on_duplicate` it means `RETURN_EXISTING`.
+    `at` is an aware datetime.
     """
 
     priority: ActivityPriority | None
@@ -42,10 +42,15 @@ class Options(TypedDict, total=False):
     delay: float | timedelta | None
     at: datetime | None
     metadata: Mapping[str, str] | None
-    key: str | None
     on_duplicate: OnDuplicate | None
     key_ttl: float | timedelta | None
     result_ttl: float | timedelta | None
+
+
+class Options(BulkOptions, total=False):
+    """Keywords of one submission. `key` is the idempotency key; without `on_duplicate` it means `RETURN_EXISTING`."""
+
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

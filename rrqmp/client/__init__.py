@@ -1,0 +1,1 @@
+"""The producer's side: executor, builder, futures; thin over the store's calls."""

@@ -1,0 +1,77 @@
+"""The connections of one executor in each process: a pool for calls, a subscription for ends."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterable, Sequence
+from queue import SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+from rrqmp.client.future import ActivityFuture
+from rrqmp.client.notices import Notices
+from rrqmp.client.redis_config import RedisConfig
+from rrqmp.store.calls.watch import WatchReply, watch
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.notices import NoticeListener
+from rrqmp.store.pool import ConnectionPool
+
+R = TypeVar("R")
+
+
+class _Room(NamedTuple):
+    pid: int
+    notices: Notices
+
+
+class Reach:
+    """Shared by an executor and its views. No I/O before the first call; nothing is shared with a parent process."""
+
+    def __init__(self, url: str, config: RedisConfig, *, name: str = "rrqmp-client") -> None:
+        self.url = url
+        self._pool = ConnectionPool(url, config.limits(), name=name)
+        # The pool looks after forks itself; bound here since it is called for every activity.
+        self.run = self._pool.run
+        self._room: _Room | None = None
+
+    def reply_for(self, keys: QueueKeys) -> str:
+        """What a submission says as its reply channel."""
+        room = self._room
+        return room.notices.reply_for(keys) if room is not None and room.pid == os.getpid() else ""
+
+    def announce(self, future: ActivityFuture[Any]) -> None:
+        """Before a submission with a reply channel is sent."""
+        self._notices().announce(future)
+
+    def expect(self, futures: Iterable[ActivityFuture[Any]], sink: SimpleQueue[ActivityFuture[Any]]) -> None:
+        """Puts each future into the sink once its activity has ended."""
+        self._notices().expect(futures, sink)
+
+    def forget(self, futures: Iterable[ActivityFuture[Any]], sink: SimpleQueue[ActivityFuture[Any]]) -> None:
+        """Puts nothing more into the sink."""
+        self._notices().forget(futures, sink)
+
+    def close(self) -> None:
+        """Closes all connections of this process; may be called twice."""
+        room = self._room
+        if room is not None and room.pid == os.getpid():
+            room.notices.close()
+        self._pool.close()
+
+    def _notices(self) -> Notices:
+        room = self._room
+        if room is None or room.pid != os.getpid():
+            # Two threads may both come here; making one does no I/O, and the last one stays.
+            room = self._room = _Room(os.getpid(), self._make_notices())
+        return room.notices
+
+    def _make_notices(self) -> Notices:
+        pool, url = self._pool, self.url
+
+        def ask(keys: QueueKeys, ids: Sequence[str]) -> list[WatchReply]:
+            return pool.run(watch(keys, ids))
+
+        notices = Notices(lambda: NoticeListener(url), ask)
+        # Its thread knows the pool and not us, so an executor that nobody holds any more ends it.
+        weakref.finalize(self, notices.close).atexit = False
+        return notices

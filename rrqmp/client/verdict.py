@@ -1,0 +1,22 @@
+"""What the store answers to a submission, as an error where it is one."""
+
+from __future__ import annotations
+
+from rrqmp.errors import DuplicateActivity, IdempotencyConflict, SubmissionError
+from rrqmp.store.calls.enqueue import Acceptance, EnqueueVerdict, Submission
+
+
+def refusal(submission: Submission, verdict: EnqueueVerdict) -> SubmissionError | None:
+    """The error that a verdict means; `None` where the submission goes on, under its own id or the key's owner's."""
+    key, name, owner = submission.key, submission.activity_type, verdict.activity_id
+    if verdict.kind is Acceptance.REFUSED:
+        return DuplicateActivity(
+            f"the key {key!r} of {name} is held by {owner} and NO_REUSE allows no second; await that one", owner
+        )
+    if verdict.kind is Acceptance.IN_USE:
+        return IdempotencyConflict(
+            f"the key {key!r} of {name} is held by {owner}, which has not failed; await that one", owner
+        )
+    if verdict.kind is Acceptance.CONFLICT:
+        return SubmissionError(f"the id {submission.activity_id} of {name} is there already with another content")
+    return None
