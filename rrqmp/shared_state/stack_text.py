@@ -13,22 +13,19 @@ _CURRENT: Final = "Current thread"
 _PACKAGE: Final = Path(__file__).parent.parent
 _MACHINERY: Final = tuple(f"{_PACKAGE / room}/" for room in ("handling", "worker", "client", "store", "telemetry"))
 _LIBRARY: Final = tuple({path + "/" for key, path in sysconfig.get_paths().items() if key in ("stdlib", "platstdlib")})
+# How `python -m` enters the template, at the foot of every worker's stack.
+_ENTRY: Final = "<frozen runpy>"
 _Frame: TypeAlias = tuple[str, str, str]
 _SITE: Final = ("/site-packages/", "/dist-packages/")
 
 
 def trim(dump: str) -> str:
-    """The dump without our own frames below the handler's, which are the same in every death."""
-    kept: list[str] = []
-    hidden = False
-    for line in dump.splitlines():
-        frame = _FRAME.match(line)
-        if frame is None:
-            hidden = False
-        elif frame["file"].startswith(_MACHINERY):
-            hidden = True
-        if not hidden:
-            kept.append(line)
+    """The dump without our own frames, which are the same in every death."""
+    kept = [
+        line
+        for line in dump.splitlines()
+        if (frame := _FRAME.match(line)) is None or not frame["file"].startswith((*_MACHINERY, _ENTRY))
+    ]
     return "\n".join(kept).strip("\n")
 
 

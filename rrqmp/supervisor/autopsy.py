@@ -139,7 +139,7 @@ def _why_no_stack(status: ExitStatus, charge: Charge) -> str:
     if charge.after_return:
         return "no stack: the handler had returned"
     if not status.signal:
-        return "no stack: the process left by itself, with an exit call that runs no Python"
+        return "no stack: the process left by itself, by an exit call outside Python"
     if status.signal == 9:
         return "no stack: SIGKILL leaves no time to write one"
     if status.signal == DUMP_AND_DIE:

@@ -27,7 +27,8 @@ def banner(
     )
     handlers = f"{len(names)} handler{'s' * (len(names) != 1)}: {shown}"
     return [
-        f"rrqmp {__version__}  queue {','.join(settings.queues)}  {workers}  node {settings.node}  app {app}, {handlers}",
+        f"rrqmp {__version__}  queue {','.join(settings.queues)}  {workers}  node {settings.node}",
+        f"app     {app}  {handlers}",
         f"redis   {server}",
         f"ready in {seconds:.1f} s   Ctrl-C: finish up to {settings.shutdown_timeout:g} s, twice: give back now",
     ]

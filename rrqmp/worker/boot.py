@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -22,6 +23,7 @@ from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import Page, Word, WorkerState, map_head, map_page
 from rrqmp.shared_state.messages import Go, Ready, WorkerConfig
 from rrqmp.store.connection import BlockingConnection
+from rrqmp.worker.exit_witness import ExitWitness
 from rrqmp.worker.life import Life
 from rrqmp.worker.record import Record
 from rrqmp.worker.signals import DeafToStops
@@ -51,12 +53,14 @@ class Inheritance:
 def run_worker(inheritance: Inheritance) -> NoReturn:
     """The whole life of a worker process; leaves by `_exit` only, since the stack below is the template's."""
     status = EXIT_INTERNAL
+    # Taken before handlers and our own witness may stand before it.
+    leave = os._exit
     try:
         status = _live(inheritance)
     except BaseException:
         traceback.print_exc()
     finally:
-        _leave(status)
+        _leave(status, leave)
 
 
 def _live(inheritance: Inheritance) -> int:
@@ -144,9 +148,10 @@ def _arm_dumps(inherited: int, page: Page) -> None:
     faulthandler.register(DUMP_AND_GO_ON, file=dump, all_threads=True, chain=False)
     faulthandler.register(DUMP_ONE_AND_GO_ON, file=dump, all_threads=False, chain=False)
     faulthandler.enable(file=dump, all_threads=True)
+    ExitWitness(dump).install()
 
 
-def _leave(status: int) -> NoReturn:
+def _leave(status: int, leave: Callable[[int], NoReturn]) -> NoReturn:
     try:
         atexit._run_exitfuncs()
         sys.stdout.flush()
@@ -154,4 +159,4 @@ def _leave(status: int) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(status)
+        leave(status)
