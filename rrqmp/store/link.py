@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
@@ -61,8 +62,10 @@ def link_arguments(
     return arguments
 
 
-def _parameters(connection_class: type) -> set[str]:
+# Kept, since reading signatures touches megabytes of objects: done once in a template, its workers share the pages.
+@cache
+def _parameters(connection_class: type) -> frozenset[str]:
     known: set[str] = set()
     for ancestor in connection_class.__mro__:
         known.update(inspect.signature(ancestor.__init__).parameters)  # type: ignore[misc]  # of each class, on purpose
-    return known
+    return frozenset(known)

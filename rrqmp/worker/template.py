@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from rrqmp.errors import ApplicationError, StoreUnavailable
 from rrqmp.handling.application import Application
@@ -34,11 +34,15 @@ from rrqmp.shared_state.messages import (
     WorkerConfig,
 )
 from rrqmp.store.connection import BlockingConnection
+from rrqmp.store.script import load_script
 from rrqmp.worker import guard
 from rrqmp.worker.application_loading import load_application
 from rrqmp.worker.boot import Inheritance, run_worker
 from rrqmp.worker.forking import fork_worker
 from rrqmp.worker.signals import DeafToStops
+
+# What a worker calls: settling and claiming, and reading a record before it settles for its predecessor.
+_SCRIPTS: Final = ("cycle", "show")
 
 
 def main(arguments: list[str]) -> int:
@@ -122,7 +126,12 @@ class Template:
         messages.send(self.control, Configured(resident_bytes=proc.resident_bytes(os.getpid())))
 
     def _warm_up(self, config: WorkerConfig) -> None:
-        """Takes every code path of a new worker's start once: its first connection costs half when it is warm."""
+        """Takes every code path of a new worker's start once: its first connection costs half when it is warm.
+
+        What is read and compiled here is shared by all workers; in each of them it would be a copy.
+        """
+        for name in _SCRIPTS:
+            load_script(name)
         try:
             with BlockingConnection(config.redis_url, name="rrqmp-template", resend_seconds=1.0) as connection:
                 connection.command("PING")
