@@ -40,6 +40,7 @@ def _read(reply: Any) -> QueueStats:
         failed_count=ended["dead_letter"],
         cancelled_count=ended["cancelled"],
         dead_letter_count=dead,
-        by_priority=dict(by_priority),
+        # A stranger who deleted records may have left a level below zero; the sum over the levels is right.
+        by_priority={level: max(0, number) for level, number in by_priority.items()},
         by_type=dict(by_type),
     )

@@ -30,7 +30,7 @@ local function row(id, record, attempt)
 end
 
 local held = call('HGET', NODE, slot)
-local held_inc, held_seq, held_ids = string.match(held or '', '^(%d+)%.(%d+)(.*)$')
+local held_inc, held_seq, held_stale, held_ids = string.match(held or '', '^(%d+)%.(%d+)([!%d]*)(.*)$')
 held_inc, held_seq = tonumber(held_inc), tonumber(held_seq)
 if held_inc and (held_inc > inc or (held_inc == inc and held_seq > seq)) then
   return {'superseded', now, {}, {}, false}
@@ -38,9 +38,9 @@ end
 
 local verdicts, concluded, records, endings = {}, {}, {}, {}
 if held_inc == inc and held_seq == seq then
-  for i = first_settle, last_settle, 6 do
-    verdicts[#verdicts + 1] = read(ARGV[i])[LAST] == ARGV[i + 1] and 'ok' or 'stale'
-  end
+  -- The records may have moved on since; what was refused then is written in the statement.
+  for i = 1, settles do verdicts[i] = 'ok' end
+  for i in string.gmatch(held_stale, '%d+') do verdicts[tonumber(i)] = 'stale' end
   local rows = {}
   for id in string.gmatch(held_ids, '%S+') do
     local record = read(id)
@@ -49,20 +49,20 @@ if held_inc == inc and held_seq == seq then
   return {'replay', now, verdicts, rows, not rows[1] and next_due()}
 end
 
-local leaving = {}
+local leaving, refused = {}, ''
 for i = first_settle, last_settle, 6 do
   local id = ARGV[i]
-  local record = records[id]
-  local named_before = record
-  record = record or read(id)
+  local record = records[id] or read(id)
   records[id] = record
-  if not named_before and runs(record, ARGV[i + 1]) then
+  if not concluded[id] and runs(record, ARGV[i + 1]) then
     verdicts[#verdicts + 1] = 'ok'
     concluded[id] = true
     endings[#endings + 1] = i
     owe(leaving, record[TY], 1)
   else
-    verdicts[#verdicts + 1] = not named_before and record[LAST] == ARGV[i + 1] and 'again' or 'stale'
+    local again = not concluded[id] and record[LAST] == ARGV[i + 1]
+    verdicts[#verdicts + 1] = again and 'again' or 'stale'
+    if not again then refused = refused .. '!' .. #verdicts end
   end
 end
 -- Id and token decide who is an orphan: a call may name an id by an old token while the slot holds it by a new one.
@@ -146,7 +146,7 @@ for _, queue in ipairs(lines) do
     owe(running, queue.name, #queue.taken)
   end
 end
-local rows, statement = {}, {inc .. '.' .. seq}
+local rows, statement = {}, {inc .. '.' .. seq .. refused}
 for i, claim in ipairs(claims) do
   local id, record = claim[1], claim[2]
   local attempt = (tonumber(record[ATT]) or 0) + 1

@@ -31,7 +31,7 @@ for i = 5, 4 + slots do known[ARGV[i]] = true end
 if not fenced then
   local fields = call('HGETALL', NODE)
   for i = 1, #fields, 2 do
-    local slot, order, held_ids = fields[i], string.match(fields[i + 1], '^(%d+%.%d+)(.*)$')
+    local slot, order, held_ids = fields[i], string.match(fields[i + 1], '^(%d+%.%d+[!%d]*)(.*)$')
     if not known[slot] and order and held_ids ~= '' and #orphans < 50 then
       vanished[#vanished + 1] = slot
       vanished[#vanished + 1] = order

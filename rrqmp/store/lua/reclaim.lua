@@ -18,7 +18,7 @@ for i = 1, #fields, 2 do
   if #orphans >= most then break end
   local holder = node .. '/' .. fields[i] .. '.'
   emptied[#emptied + 1] = fields[i]
-  for id in string.gmatch(fields[i + 1], '%S+') do
+  for id in string.gmatch(fields[i + 1], ' (%S+)') do
     local record = read(id)
     local token = record[TOK] or ''
     if string.sub(token, 1, #holder) == holder and runs(record, token) then orphans[#orphans + 1] = {id, record, token} end

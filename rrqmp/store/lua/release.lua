@@ -11,7 +11,7 @@ local node, slot = ARGV[1], ARGV[2]
 load_rules(ARGV[3])
 local NODE = root .. '@node@' .. node
 local held = call('HGET', NODE, slot)
-local order, held_ids = string.match(held or '', '^(%d+%.%d+)(.*)$')
+local order, held_ids = string.match(held or '', '^(%d+%.%d+[!%d]*)(.*)$')
 local verdicts, given, records = {}, {}, {}
 for i = 4, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]

@@ -17,7 +17,7 @@ local function add(key, account)
   for field, n in pairs(account) do
     if n ~= 0 then
       local left = redis.pcall('HINCRBY', key, field, n)
-      if type(left) == 'number' and left <= 0 then redis.pcall('HDEL', key, field) end
+      if left == 0 then redis.pcall('HDEL', key, field) end
     end
   end
 end

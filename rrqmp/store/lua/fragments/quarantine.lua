@@ -1,7 +1,7 @@
 -- quarantine: what lies in a ready set and is no waiting record of that type. Needs start, ledger, record, finish.
 -- A record that is somewhere else in its life is left alone; anything other becomes a dead letter for people to look at.
 local ELSEWHERE = {running = true, completed = true, cancelled = true, dead_letter = true}
--- No record says which priority was counted, so the counts of the type are made to agree with its ready set.
+-- No record says which priority was counted: the sum over the type's priorities is made to agree with its ready set.
 local function recount(type_name)
   local surplus = -call('ZCARD', root .. '@ready@' .. type_name)
   local found = {}
