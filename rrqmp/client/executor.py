@@ -35,6 +35,7 @@ R = TypeVar("R", default=Any)
 DEFAULT_URL: Final = "redis://127.0.0.1:6379"
 DEFAULT_QUEUE: Final = "default"
 DEFAULT_PREFIX: Final = "rrqmp"
+DEFAULT_RESEND_SECONDS: Final = 30.0
 
 
 class ActivityExecutor:
@@ -57,14 +58,16 @@ class ActivityExecutor:
         prefix: str = DEFAULT_PREFIX,
         payload_limit: int | str = DEFAULT_LIMIT_BYTES,
         priority_aging: float | timedelta | None = DEFAULT_AGING_SECONDS,
+        resend_seconds: float | timedelta = DEFAULT_RESEND_SECONDS,
     ) -> Self:
         """An executor for producers without handlers. No I/O before the first submission.
 
-        `prefix` and `priority_aging` (`None` is strict order) must be those of the workers' settings.
+        `prefix` and `priority_aging` (`None` is strict order) must be those of the workers' settings. While Redis is
+        away a call is sent again for `resend_seconds`.
         """
         aging = None if priority_aging is None else check_seconds(priority_aging, "priority_aging")
         return cls(
-            Reach(url, redis_config or RedisConfig()),
+            Reach(url, redis_config or RedisConfig(), resend_seconds=check_seconds(resend_seconds, "resend_seconds")),
             QueueKeys(check_queue_name(queue), check_prefix(prefix)),
             StoreRules(priority_aging=aging),
             Preparer(check_bytes(payload_limit, "payload_limit")),
@@ -87,7 +90,7 @@ class ActivityExecutor:
     def execute(self, activity: str, payload: Any = None, /, **options: Unpack[Options]) -> ActivityFuture[Any]: ...
 
     def execute(self, activity: object, payload: object = None, /, **options: Unpack[Options]) -> ActivityFuture[Any]:
-        """Submits one activity, accepted when this returns. Resends with the same id while Redis is away, up to 30 s.
+        """Submits one activity, accepted when this returns; sends again with the same id while Redis is away.
 
         Raises `ConfigurationError` (a wrong option or name), `InvalidPayload`, `DuplicateActivity`, `QueueFull` or
         `StoreUnavailable`.

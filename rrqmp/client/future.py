@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, cast
 from typing_extensions import TypeVar
 
 from rrqmp.client.ending import Ended, error_of, value_of
-from rrqmp.errors import ActivityNotFound, ResultExpired, ResultTimeout
+from rrqmp.errors import ActivityNotFound, ResultExpired, ResultTimeout, StoreUnavailable
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.codec import Codec
 from rrqmp.model.status import ActivityStatus
@@ -131,9 +131,12 @@ def completed_of(
         for _ in range(sum(len(group) for _, group in asked_of.values())):
             left = None if deadline is None else max(0.0, deadline - monotonic())
             try:
-                yield sink.get(timeout=left)
+                future = sink.get(timeout=left)
             except Empty:
                 return
+            if future._ended is None:
+                raise StoreUnavailable("the executor was closed while somebody waited for a result; ask a new one")
+            yield future
     finally:
         for asked, group in asked_of.values():
             asked.forget(group, sink)

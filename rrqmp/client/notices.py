@@ -65,6 +65,7 @@ class Notices:
 
     def expect(self, futures: Iterable[AnyFuture], sink: Sink) -> None:
         """Puts each into the sink once it has ended."""
+        own: dict[str, None] = {}
         channels: list[str] = []
         with self._lock:
             for future in futures:
@@ -76,11 +77,10 @@ class Notices:
                 if future._epoch is not self._epoch:
                     channel = self._channels[future.activity_id] = future.keys.done_channel(future.activity_id)
                     channels.append(channel)
-                own = future.keys.done_channel(self.word)
-                if future.keys.root not in self._standing and own not in channels:
-                    channels.append(own)
-            if self._expected:
-                self._listen().subscribe(*channels)
+                if future.keys.root not in self._standing:
+                    own[future.keys.done_channel(self.word)] = None
+            if channels or own:
+                self._listen().subscribe(*own, *channels)
 
     def forget(self, futures: Iterable[AnyFuture], sink: Sink) -> None:
         """Puts no more of these into the sink."""
@@ -101,19 +101,22 @@ class Notices:
                 self._listener.unsubscribe(*channels)
 
     def close(self) -> None:
-        """Ends the subscription and its thread."""
+        """Ends the subscription and its thread; who waits is woken without an end."""
         with self._lock:
             self._closed = True
             listener, thread = self._listener, self._thread
             self._listener = self._thread = None
+            for future in (future for futures in self._expected.values() for future in futures):
+                for sink in future._sinks:
+                    sink.put(future)
+                future._sinks = ()
+            self._expected.clear()
         if listener is not None:
             listener.close()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=NET_SECONDS)
 
     def _listen(self) -> NoticeListener:
-        if self._closed:
-            raise RuntimeError("this executor is closed; connect a new one")
         if self._listener is None:
             self._listener = self._open_listener()
             self._thread = threading.Thread(target=self._run, args=(self._listener,), name="rrqmp-notices", daemon=True)

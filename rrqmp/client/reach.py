@@ -27,9 +27,9 @@ class _Room(NamedTuple):
 class Reach:
     """Shared by an executor and its views. No I/O before the first call; nothing is shared with a parent process."""
 
-    def __init__(self, url: str, config: RedisConfig, *, name: str = "rrqmp-client") -> None:
+    def __init__(self, url: str, config: RedisConfig, *, resend_seconds: float, name: str = "rrqmp-client") -> None:
         self.url = url
-        self._pool = ConnectionPool(url, config.limits(), name=name)
+        self._pool = ConnectionPool(url, config.limits(), name=name, resend_seconds=resend_seconds)
         # The pool looks after forks itself; bound here since it is called for every activity.
         self.run = self._pool.run
         self._room: _Room | None = None
@@ -52,8 +52,8 @@ class Reach:
         self._notices().forget(futures, sink)
 
     def close(self) -> None:
-        """Closes all connections of this process; may be called twice."""
-        room = self._room
+        """Closes all connections of this process; may be called twice, and a later call opens new ones."""
+        room, self._room = self._room, None
         if room is not None and room.pid == os.getpid():
             room.notices.close()
         self._pool.close()
