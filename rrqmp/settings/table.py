@@ -141,6 +141,9 @@ class Settings:
         "processes kept ready to replace a killed one",
         shown_default="auto",
     )
+    claim_limit: int = _setting(
+        50, values.whole(1, 50), "activities that a worker may claim at once while they are short"
+    )
     threads_per_worker: int = _setting(1, values.whole(1, 1024), "threads that BLAS and OpenMP may use in one worker")
     node: str = _setting(
         host_node_name, values.name, "name of this supervisor, one at a time in use", shown_default="the host's name"

@@ -31,6 +31,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     weighted: bool
     rules: StoreRules
     activity_types: tuple[str, ...]
+    claim_limit: int
     poll_seconds: float
     payload_limit: int
     nice: int

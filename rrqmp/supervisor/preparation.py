@@ -68,6 +68,7 @@ def worker_config(settings: Settings, rules: StoreRules, types: tuple[str, ...])
         weighted=settings.queue_order is QueueOrder.WEIGHTS,
         rules=rules,
         activity_types=types,
+        claim_limit=settings.claim_limit,
         poll_seconds=settings.schedule_poll_interval,
         payload_limit=settings.payload_limit,
         nice=min(_LEAST_URGENT, os.getpriority(os.PRIO_PROCESS, 0) + _NICER),

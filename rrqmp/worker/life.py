@@ -35,9 +35,10 @@ _FOREVER_NS: Final = 2**62
 class Pace:
     """How many activities to claim at once: as many of the recent length as fill two milliseconds, one at first."""
 
-    __slots__ = ("_typical_ns",)
+    __slots__ = ("_limit", "_typical_ns")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = min(MAX_CLAIMS, limit)
         self._typical_ns = float(_FOREVER_NS)
 
     def saw(self, run_ns: int) -> None:
@@ -48,8 +49,8 @@ class Pace:
             self._typical_ns += (run_ns - self._typical_ns) / 8
 
     def want(self) -> int:
-        """From 1 to 50."""
-        return max(1, min(MAX_CLAIMS, int(_BATCH_NS / self._typical_ns)))
+        """From 1 to the limit."""
+        return max(1, min(self._limit, int(_BATCH_NS / self._typical_ns)))
 
 
 class Life:
@@ -68,7 +69,7 @@ class Life:
         self._record = record
         self._config = config
         self._application = application
-        self._pace = Pace()
+        self._pace = Pace(config.claim_limit)
         self._orphans = OrphanWatch()
 
     def run(self) -> int:
