@@ -41,7 +41,8 @@ def settle_broken(report: ExitReport, record: ActivityRecord, handler_policy: Re
     delay = 0
     if broken.kind is AttemptKind.CRASHED:
         ending = Ending.CRASH
-        delay = delay_us(policy, record.crashes + 1, spread)
+        # The first crash runs again at once; the script takes no notice of the delay then.
+        delay = delay_us(policy, max(1, record.crashes), spread)
     elif broken.kind is AttemptKind.CANCELLED:
         ending = Ending.CANCELLED
     elif policy.allows(used):

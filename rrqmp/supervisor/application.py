@@ -45,7 +45,6 @@ class Application:
     """Owns the template processes; workers are the crew's."""
 
     launch: Launch
-    pages: int
     mark: str
     threads: int
     handle: TemplateHandle | None = None
@@ -116,7 +115,7 @@ class Application:
             on_death=self._died,
         )
         keep = () if self.launch.pickle_fd is None else (self.launch.pickle_fd,)
-        self.handle.start(self.launch, self.pages, template_environment(os.environ, self.mark, self.threads), keep)
+        self.handle.start(self.launch, template_environment(os.environ, self.mark, self.threads), keep)
 
     def _imported(self, handle: TemplateHandle, answer: Imported | ImportFailed) -> None:
         if self._first is not None and not self._first.done():

@@ -159,7 +159,10 @@ class Crew:
         self._send(handle, Go(page=handle.page.index))
         if handle.slot is not None:
             self._send_take(handle)
-        if self.draining:
+        if self._suspended:
+            handle.ordered = KillReason.FENCED
+            self.ladder.kill(handle)
+        elif self.draining:
             self._send_drain(handle)
 
     def _read(self, handle: WorkerHandle) -> None:

@@ -13,11 +13,12 @@ _SAME_WISH_SECONDS: Final = 0.5
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class StopSignals:
-    """Counts wishes to stop; a copy of the same signal within half a second is the same wish."""
+class Signals:
+    """Wishes to stop are counted; a copy of the same signal within half a second is the same wish."""
 
-    def __init__(self, on_stop: Callable[[int], None]) -> None:
+    def __init__(self, on_stop: Callable[[int], None], on_look: Callable[[], None]) -> None:
         self._on_stop = on_stop
+        self._on_look = on_look
         self._wishes = 0
         self._last: tuple[int, float] = (0, 0.0)
 
@@ -28,6 +29,7 @@ class StopSignals:
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue
             loop.add_signal_handler(number, self.wish, number)
+        loop.add_signal_handler(signal.SIGUSR1, self._on_look)
 
     def wish(self, number: int) -> None:
         """One signal came; the first wish drains, the second gives back at once."""

@@ -25,10 +25,11 @@ from rrqmp.supervisor import preparation
 from rrqmp.supervisor.application import Application, launch_of
 from rrqmp.supervisor.banner import banner
 from rrqmp.supervisor.log import LOGGER
+from rrqmp.supervisor.looking import log_slots
 from rrqmp.supervisor.node import Node, NodeParts
 from rrqmp.supervisor.node_board import Leftovers, board_path, open_board
 from rrqmp.supervisor.parent_link import ParentLink
-from rrqmp.supervisor.signals import StopSignals
+from rrqmp.supervisor.signals import Signals
 from rrqmp.supervisor.start_failure import StartFailure, StopWished
 from rrqmp.supervisor.stopping import stop
 
@@ -59,7 +60,7 @@ class Supervisor:
     async def start(self) -> None:
         """Everything up to the first worker. Raises `StartFailure`, `ConfigurationError` or `StopWished`."""
         began = time.monotonic()
-        StopSignals(self._on_stop).install()
+        Signals(self._on_stop, self._on_look).install()
         if self._launch is not None and self._launch.parent_fd is not None:
             self._parent = ParentLink(self._launch.parent_fd, lambda: self._on_stop(1))
             self._parent.watch()
@@ -104,7 +105,6 @@ class Supervisor:
             self._launch = launch_of(settings.app, settings.app_dir)
         self._application = Application(
             launch=self._launch,
-            pages=settings.max_workers + _EXTRA_PAGES,
             mark=self._mark,
             threads=settings.threads_per_worker,
         )
@@ -122,7 +122,7 @@ class Supervisor:
             LOGGER.warning("%s", warning)
         queues = tuple(QueueKeys(name, settings.prefix) for name in settings.queues)
         self._board_path = board_path(settings.runtime_dir, settings.node)
-        self._board, leftovers = await open_board(self._board_path, application.pages)
+        self._board, leftovers = await open_board(self._board_path, settings.max_workers + _EXTRA_PAGES)
         try:
             if leftovers is not None:
                 await self._clear_up(leftovers, queues, rules)
@@ -169,6 +169,10 @@ class Supervisor:
         if wishes > 1:
             self._hurry.set()
         self._wished.set()
+
+    def _on_look(self) -> None:
+        if self._node is not None:
+            asyncio.get_running_loop().create_task(log_slots(self._node.crew.all_workers()))
 
     def _on_boot_loop(self, reason: str) -> None:
         self._failure = StartFailure(ExitCode.BOOT_LOOP, reason)

@@ -68,7 +68,7 @@ class TemplateHandle:
     _control: socket.socket | None = None
     _unanswered: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
 
-    def start(self, launch: Launch, pages: int, environment: Mapping[str, str], keep: Sequence[int] = ()) -> None:
+    def start(self, launch: Launch, environment: Mapping[str, str], keep: Sequence[int] = ()) -> None:
         """Executes a fresh interpreter in a process group of its own. `keep` are descriptors it needs besides."""
         near, far = messages.pair()
         for descriptor in (far.fileno(), *keep):
@@ -78,7 +78,7 @@ class TemplateHandle:
             # posix_spawn and not Popen: nobody but us may ever wait for this child.
             self.pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-m", "rrqmp.worker", str(far.fileno()), encode_launch(launch), str(pages)],
+                [sys.executable, "-m", "rrqmp.worker", str(far.fileno()), encode_launch(launch)],
                 environment,
                 file_actions=[(os.POSIX_SPAWN_DUP2, null, 0)],
                 setpgroup=0,

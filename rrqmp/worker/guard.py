@@ -10,18 +10,18 @@ import signal
 from typing import Final
 
 from rrqmp.kernel import proc
-from rrqmp.shared_state.board import Board, Word
+from rrqmp.shared_state.board import STRIDE, Board, Word
 from rrqmp.shared_state.messages import MARK_VARIABLE
 
 _ROUNDS: Final = 50
 
 
-def kill_survivors(board_descriptor: int, pages: int) -> None:
+def kill_survivors(board_descriptor: int) -> None:
     """Kills every worker's descendants and group, then whatever carries the node's mark, then the caller's own group.
 
     Does not return: the caller is in that group.
     """
-    board = Board(board_descriptor, pages, writable=False)
+    board = Board(board_descriptor, os.fstat(board_descriptor).st_size // STRIDE, writable=False)
     for page in board.pages:
         pid, started = page.words[Word.PID], page.words[Word.START_TIME]
         if pid == 0:

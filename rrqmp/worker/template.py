@@ -50,7 +50,6 @@ def main(arguments: list[str]) -> int:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     control.setblocking(True)
-    pages = int(arguments[2])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     deaf = DeafToStops()
     deaf.install()
@@ -65,7 +64,7 @@ def main(arguments: list[str]) -> int:
         messages.send(control, ImportFailed(message=error.message, traceback=error.traceback[-60_000:]))
         return 1
     messages.send(control, _report(application, time.monotonic() - started))
-    return Template(control, application, pages, deaf).run()
+    return Template(control, application, deaf).run()
 
 
 def _report(application: Application, seconds: float) -> Imported:
@@ -90,7 +89,6 @@ class Template:
 
     control: socket.socket
     application: Application
-    pages: int
     deaf: DeafToStops
     _config: WorkerConfig | None = None
     _supervisor_pid: int = 0
@@ -165,5 +163,5 @@ class Template:
 
     def _supervisor_is_dead(self) -> NoReturn:
         if self._board >= 0:
-            guard.kill_survivors(self._board, self.pages)
+            guard.kill_survivors(self._board)
         sys.exit(1)
