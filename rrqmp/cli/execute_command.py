@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rrqmp.cli.queue_options import queue_options, read_settings
+from rrqmp.cli.queue_options import PATIENCE_SECONDS, queue_options, read_settings
 from rrqmp.errors import ConfigurationError, InvalidPayload
 from rrqmp.model.options import check_priority
 from rrqmp.model.units import seconds_of_text
@@ -17,7 +17,7 @@ from rrqmp.model.units import seconds_of_text
 @click.command("execute")
 @click.argument("activity_type", metavar="TYPE")
 @click.argument("payload", default="null")
-@queue_options("payload_limit")
+@queue_options("payload_limit", "priority_aging")
 @click.option("--priority", default=None, metavar="WORD", help="low, normal, high or critical")
 @click.option("--delay", default=None, metavar="TIME", help="start not before this time from now, such as 10s or 5m")
 @click.option("--timeout", default=None, metavar="TIME", help="deadline of one attempt; default: the handler's")
@@ -39,8 +39,14 @@ def command(activity_type: str, payload: str, wait: bool, wait_timeout: str | No
     content = _decode(sys.stdin.read() if payload == "-" else payload)
     patience = None if wait_timeout is None else seconds_of_text(wait_timeout, "--wait-timeout")
     (queue,) = settings.queues
+    # Ages as the workers know it: a score made with another head start would stand in the wrong place.
     with ActivityExecutor.connect(
-        settings.redis_url, queue, prefix=settings.prefix, payload_limit=settings.payload_limit
+        settings.redis_url,
+        queue,
+        prefix=settings.prefix,
+        priority_aging=settings.priority_aging,
+        payload_limit=settings.payload_limit,
+        resend_seconds=PATIENCE_SECONDS,
     ) as executor:
         future = executor.execute(activity_type, content, **_asked(options))
         if not wait:

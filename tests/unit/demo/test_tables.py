@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from io import StringIO
+from pathlib import Path
 
 from rich.console import Console
 
+from rrqmp.demo import application
 from rrqmp.demo.application import Measures
 from rrqmp.demo.tables import print_casualties, print_modules
 from rrqmp.model.attempt import Attempt, AttemptKind
@@ -29,22 +31,44 @@ def test_largest_come_first_then_the_most_complex_of_the_rest() -> None:
     assert shown == ["big0", "big1", "big2", "big3", "big4", "hard0", "hard1", "hard2", "hard3", "hard4"]
 
 
-def test_casualty_shows_kind_cause_time_and_place() -> None:
+def cells(line: str) -> list[str]:
+    return [cell for cell in line.split("  ") if cell.strip()]
+
+
+def test_casualty_shows_kind_cause_time_and_the_line_it_was_stuck_in() -> None:
     target = console()
+    lines = Path(application.__file__).read_text().splitlines()
+    number = 1 + next(index for index, line in enumerate(lines) if "itertools.repeat(0)" in line)
+    where = f"application.py:{number} spin_in_c"
     print_casualties(
         target,
         {
-            "spin": [Attempt(kind=AttemptKind.TIMED_OUT, run_seconds=2.003, where="a.py:7 spin", signal="SIGRTMAX-3")],
+            "spin": [Attempt(kind=AttemptKind.TIMED_OUT, run_seconds=2.003, where=where, signal="SIGRTMAX-3")],
             "leave": [
                 Attempt(kind=AttemptKind.CRASHED, exit_code=1, run_seconds=0.0004),
                 Attempt(kind=AttemptKind.CRASHED, exit_code=1, run_seconds=0.0005),
             ],
         },
     )
-    spin, leave = [line for line in drawn(target).splitlines() if "spin" in line or "leave" in line]
-    assert [word.strip() for word in spin.split("│")[1:-1]] == [
-        "spin", "timed_out", "SIGRTMAX-3", "1", "2.00 s", "a.py:7 spin",
-    ]  # fmt: skip
-    assert [word.strip() for word in leave.split("│")[1:-1]] == [
+    spin, leave = [line for line in drawn(target).splitlines() if line.split()[:1] in (["spin"], ["leave"])]
+    stuck = f"{number}: return sum(itertools.repeat(0))"
+    assert [cell.strip() for cell in cells(spin)] == ["spin", "timed_out", "SIGRTMAX-3", "1", "2.00 s", stuck]
+    assert [cell.strip() for cell in cells(leave)] == [
         "leave", "crashed", "exit code 1", "2", "0.5 ms", "(it left no stack)",
     ]  # fmt: skip
+
+
+def test_tables_fit_a_terminal_of_80_columns() -> None:
+    target = Console(file=StringIO(), width=80, color_system=None)
+    name = "test/_test_multiprocessing.py"
+    print_modules(target, {name: Measures(15711, 1838, 1623, 10974, "f" * 20, 1124, "g" * 20, 142)})
+    assert any(
+        line.split() == [name, "15711", "1838", "1623", "1124", "10974", "142"] for line in drawn(target).splitlines()
+    )
+    lines = Path(application.__file__).read_text().splitlines()
+    number = 1 + next(index for index, line in enumerate(lines) if "itertools.repeat(0)" in line)
+    where = f"application.py:{number} spin_in_python"
+    attempt = Attempt(kind=AttemptKind.TIMED_OUT, run_seconds=2.003, where=where, signal="SIGRTMAX-3")
+    print_casualties(target, {"spin_in_python": [attempt]})
+    assert f"spin_in_python  timed_out  SIGRTMAX-3      1   2.00 s  {number}: return sum(" in drawn(target)
+    assert max(map(len, drawn(target).splitlines())) <= 80
