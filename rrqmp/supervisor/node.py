@@ -37,6 +37,7 @@ from rrqmp.supervisor.settlement import settle_slot
 from rrqmp.supervisor.slots import Slot
 from rrqmp.supervisor.sweep import Sweep
 from rrqmp.supervisor.template_handle import TemplateHandle
+from rrqmp.supervisor.trimming import Trimmer
 from rrqmp.supervisor.worker_handle import WorkerHandle
 
 # After a crash this node claims one at a time for so long: what a batch had finished dies with the process.
@@ -89,6 +90,7 @@ class Node:
             lambda: range(parts.settings.max_workers),
             LeaseEvents(self.rejoin, self._on_due, self._on_cancels),
         )
+        self.trimmer = Trimmer(parts.store, parts.queues, parts.settings.dead_letter_limit)
         self._listener: Listener | None = None
 
     async def open(self) -> None:
@@ -99,6 +101,7 @@ class Node:
         events = TemplateEvents(self.crew.on_forked, self._on_template, self._on_template_gone, parts.on_boot_loop)
         parts.application.configure(config, parts.board.descriptor, self._wake, events)
         self.lease.start()
+        self.trimmer.start()
         self.watch.start()
 
     async def _join(self) -> None:
@@ -159,6 +162,7 @@ class Node:
             timer.stop()
         if self._listener is not None:
             await self._listener.stop()
+        await self.trimmer.stop()
         await self.lease.stop()
         os.close(self._wake)
 
