@@ -17,6 +17,7 @@ from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import Board, KillReason, Page, Word
 from rrqmp.shared_state.exit_report import ExitReport, encode_report
 from rrqmp.shared_state.messages import Drain, Forked, Go, Leaving, Ready, Settled, Take
+from rrqmp.store.calls.cycle import CycleStatus
 from rrqmp.supervisor.autopsy import ExitStatus, MemoryKills, examine, reap
 from rrqmp.supervisor.backoff import Backoff
 from rrqmp.supervisor.ladder import Ladder
@@ -26,6 +27,8 @@ from rrqmp.supervisor.template_handle import TemplateHandle
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
 
 READY_SECONDS: Final = 30.0
+# The store lets a worker claim no more: the node has been fenced, and its next beat will say so.
+_REFUSALS: Final = (CycleStatus.FENCED.value, CycleStatus.SUPERSEDED.value)
 # A leaving worker runs the exit hooks of the application's libraries; it gets no longer than this.
 _LEAVE_SECONDS: Final = 3.0
 
@@ -36,6 +39,7 @@ class CrewEvents:
 
     on_death: Callable[[ExitReport], None]
     on_idle_gone: Callable[[], None]
+    on_refused: Callable[[], None]
     on_boot_loop: Callable[[str], None]
 
 
@@ -183,6 +187,8 @@ class Crew:
                 self._settled(handle)
             case Leaving():
                 handle.stage = Stage.LEAVING
+                if message.reason in _REFUSALS:
+                    self.events.on_refused()
                 asyncio.get_running_loop().call_later(_LEAVE_SECONDS, self._linger, handle)
             case _:
                 LOGGER.error("worker in %s sent %r: killed", handle, message)

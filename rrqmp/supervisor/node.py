@@ -73,7 +73,7 @@ class Node:
         self._stopping = False
         self.ladder = Ladder(self._dump_target, self._on_wedged)
         names = tuple(keys.queue for keys in parts.queues)
-        events = CrewEvents(self._on_death, self._on_idle_gone, parts.on_boot_loop)
+        events = CrewEvents(self._on_death, self._on_idle_gone, self._on_refused, parts.on_boot_loop)
         self.crew = Crew(parts.board, self.ladder, events, names)
         self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
         self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
@@ -210,6 +210,10 @@ class Node:
     def _on_idle_gone(self) -> None:
         if not self._stopping:
             asyncio.get_running_loop().create_task(self.lease.repair_wakes())
+
+    def _on_refused(self) -> None:
+        # Now and not at the next beat: until then every new worker would be refused too.
+        self.lease.nudge()
 
     def _on_due(self, keys: QueueKeys, next_due_us: int | None, now_us: int) -> None:
         self.due[keys.queue].learn(next_due_us, now_us)
