@@ -37,28 +37,18 @@ def board_path(runtime_dir: str, node: str) -> Path:
 
 async def open_board(path: Path, pages: int) -> tuple[Board, Leftovers | None]:
     """Opens and locks the board. Raises `ConfigurationError` if a supervisor of this name is alive."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = open_board_file(path, pages)
-    except OSError as error:
-        raise ConfigurationError(
-            f"runtime_dir {str(path.parent)!r} cannot be used: {error}; give --runtime-dir"
-        ) from None
-    if path.parent.stat().st_uid != os.getuid():
-        os.close(descriptor)
-        raise ConfigurationError(f"runtime_dir {str(path.parent)!r} belongs to somebody else: give --runtime-dir")
     give_up = time.monotonic() + _LOCK_SECONDS
-    while not try_lock(descriptor):
-        if time.monotonic() > give_up:
-            other = _owner(descriptor, pages)
-            os.close(descriptor)
-            raise ConfigurationError(
-                f"a supervisor named {path.stem!r} is running (pid {other}): stop it, or give --node"
-            )
+    while (descriptor := _open_locked(path, pages, last=time.monotonic() > give_up)) is None:
         await asyncio.sleep(_LOCK_STEP)
     board = Board(descriptor, max(pages, os.fstat(descriptor).st_size // STRIDE), writable=True)
     leftovers = _leftovers(board)
     return board, leftovers
+
+
+def remove_board(board: Board, path: Path) -> None:
+    """Removes the file of a board whose lock the caller holds: after a stop that left nothing to be taken back."""
+    if _is_at(board.descriptor, path):
+        path.unlink()
 
 
 def take_over(board: Board, name: str, boot: str, mark: str) -> None:
@@ -75,6 +65,40 @@ def take_over(board: Board, name: str, boot: str, mark: str) -> None:
     head[Head.SUPERVISOR_START] = proc.start_time(os.getpid())
     board.write_identity(name, boot, mark)
     head[Head.MAGIC] = MAGIC
+
+
+def _open_locked(path: Path, pages: int, *, last: bool) -> int | None:
+    """The file, locked; `None` if another holds the lock, or has just removed the file that the lock was on."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = open_board_file(path, pages)
+    except OSError as error:
+        raise ConfigurationError(
+            f"runtime_dir {str(path.parent)!r} cannot be used: {error}; give --runtime-dir"
+        ) from None
+    try:
+        if path.parent.stat().st_uid != os.getuid():
+            raise ConfigurationError(f"runtime_dir {str(path.parent)!r} belongs to somebody else: give --runtime-dir")
+        if not try_lock(descriptor):
+            if last:
+                raise ConfigurationError(
+                    f"a supervisor named {path.stem!r} is running (pid {_owner(descriptor, pages)}): stop it, "
+                    "or give --node"
+                )
+        elif _is_at(descriptor, path):
+            kept, descriptor = descriptor, -1
+            return kept
+        return None
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _owner(descriptor: int, pages: int) -> int:

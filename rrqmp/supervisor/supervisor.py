@@ -27,7 +27,7 @@ from rrqmp.supervisor.banner import banner
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.looking import log_slots
 from rrqmp.supervisor.node import Node, NodeParts
-from rrqmp.supervisor.node_board import Leftovers, board_path, open_board
+from rrqmp.supervisor.node_board import Leftovers, board_path, open_board, remove_board
 from rrqmp.supervisor.parent_link import ParentLink
 from rrqmp.supervisor.signals import Signals
 from rrqmp.supervisor.start_failure import StartFailure, StopWished
@@ -55,6 +55,8 @@ class Supervisor:
         self._store: AsyncStore | None = None
         self._board: Board | None = None
         self._board_path: Path | None = None
+        # Whether Redis may hold something that only the board tells the next supervisor of.
+        self._owing = False
         self._node: Node | None = None
 
     async def start(self) -> None:
@@ -82,6 +84,7 @@ class Supervisor:
             LOGGER.error("%s: giving up", self._failure)
             self._hurry.set()
         code = await stop(self._node, self._hurry)
+        self._owing = code is not ExitCode.STOPPED
         return code if self._failure is None else self._failure.code
 
     async def close(self) -> None:
@@ -92,7 +95,9 @@ class Supervisor:
             await self._application.close(_TEMPLATE_CLOSE_SECONDS)
         if self._store is not None:
             await self._store.close()
-        if self._board is not None:
+        if self._board is not None and self._board_path is not None:
+            if not self._owing:
+                remove_board(self._board, self._board_path)
             self._board.close()
         if self._embedded is not None:
             self._embedded.close()
@@ -123,9 +128,11 @@ class Supervisor:
         queues = tuple(QueueKeys(name, settings.prefix) for name in settings.queues)
         self._board_path = board_path(settings.runtime_dir, settings.node)
         self._board, leftovers = await open_board(self._board_path, settings.max_workers + _EXTRA_PAGES)
+        self._owing = leftovers is not None
         try:
             if leftovers is not None:
                 await self._clear_up(leftovers, queues, rules)
+            self._owing = True
             self._node = Node(
                 NodeParts(
                     settings=settings,
