@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, cast
 
 from typing_extensions import TypeVar
 
+from rrqmp.handling.context import ActivityContext
 from rrqmp.model.activity_type import ActivityType
 
 P = TypeVar("P", default=Any)
@@ -15,23 +16,31 @@ R = TypeVar("R", default=Any)
 
 
 class Activity(Generic[P, R]):
-    """A registered function; called, it is the plain function, and nothing is queued.
-
-    `declaration` is what submitters may name instead of it.
-    """
+    """A registered function; `declaration` is what submitters may name instead of it."""
 
     def __init__(self, function: Callable[..., Any], declaration: ActivityType[P, R]) -> None:
         self.function = function
         self.declaration = declaration
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(cast("Callable[..., Any]", self), function)
 
     @property
     def activity_type(self) -> str:
         """The name under which it is registered."""
         return self.declaration.name
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> R:
-        return cast(R, self.function(*arguments, **keywords))
-
     def __repr__(self) -> str:
-        return f"<Activity {self.activity_type!r} of {self.function.__qualname__}>"
+        return f"<Activity {self.activity_type!r} of {getattr(self.function, '__qualname__', self.function)}>"
+
+
+class PlainActivity(Activity[P, R]):
+    """Called, it is the plain function, and nothing is queued."""
+
+    def __call__(self, payload: P, *context: ActivityContext) -> R:
+        return cast(R, self.function(payload, *context))
+
+
+class AsyncActivity(Activity[P, R]):
+    """Called, it is the `async def`, and nothing is queued."""
+
+    def __call__(self, payload: P, *context: ActivityContext) -> Coroutine[Any, Any, R]:
+        return cast("Coroutine[Any, Any, R]", self.function(payload, *context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from rrqmp.handling.registry import Registry
@@ -21,3 +22,12 @@ class Application(Protocol):
 
     @property
     def metrics(self) -> MetricsSink | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedApplication:
+    """An application that travels by value, from where there is no file to import it from."""
+
+    registry: Registry
+    settings: Mapping[str, object]
+    metrics: MetricsSink | None

@@ -1,0 +1,108 @@
+"""Sends an application by value, from a REPL, a notebook or a function: where there is nothing to import it from."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import tempfile
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, Final, get_args
+
+from rrqmp.errors import ConfigurationError
+from rrqmp.handling.application import CarriedApplication
+from rrqmp.handling.registration import FunctionHandler, Ready, Registration
+
+_SHOWN_NAME: Final = "rrqmp-application"
+
+
+def carry(application: CarriedApplication) -> int:
+    """A descriptor of an unnamed file that holds the application; the caller closes it.
+
+    Raises `ConfigurationError` naming the handler, and the global, that cannot travel.
+    """
+    # Late: most engines are imported by name and never need it.
+    import cloudpickle  # type: ignore[import-untyped] # it ships no types
+
+    for registration in application.registry:
+        resolve_annotations(registration.payload_type)
+        resolve_annotations(registration.result_type)
+    try:
+        content = cloudpickle.dumps(application)
+    except Exception as error:
+        raise ConfigurationError(_blame(application, cloudpickle.dumps, error)) from error
+    descriptor = _unnamed_file()
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    return descriptor
+
+
+def resolve_annotations(declared: Any) -> None:
+    """Replaces annotations kept as text by what they mean, in all classes of `__main__` that the type is made of.
+
+    The text would be read in the worker's `__main__`, where none of these names mean anything.
+    """
+    for kind in _own_classes(declared, set()):
+        annotations = inspect.get_annotations(kind)
+        if any(isinstance(annotation, str) for annotation in annotations.values()):
+            resolved = typing.get_type_hints(kind, include_extras=True)
+            kind.__annotations__ = {name: resolved.get(name, said) for name, said in annotations.items()}
+
+
+def _own_classes(declared: Any, seen: set[int]) -> Iterator[type]:
+    if id(declared) in seen:
+        return
+    seen.add(id(declared))
+    for argument in get_args(declared):
+        yield from _own_classes(argument, seen)
+    if not isinstance(declared, type) or declared.__module__ != "__main__":
+        return
+    yield declared
+    try:
+        hints = typing.get_type_hints(declared)
+    except (NameError, TypeError):
+        return
+    for hint in hints.values():
+        yield from _own_classes(hint, seen)
+
+
+def _unnamed_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(_SHOWN_NAME, os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _blame(application: CarriedApplication, dumps: Callable[[object], bytes], error: Exception) -> str:
+    for registration in application.registry:
+        if _travels(dumps, registration):
+            continue
+        names = ", ".join(_stuck_globals(registration, dumps))
+        because = f"its global {names} cannot be sent" if names else str(error)
+        return (
+            f"{registration.origin} cannot be sent to the workers from here: {because}; "
+            "make it inside the handler, or put the engine into a module and start that"
+        )
+    return f"the engine's metrics or settings cannot be sent to the workers from here: {error}"
+
+
+def _stuck_globals(registration: Registration, dumps: Callable[[object], bytes]) -> Iterator[str]:
+    factory = registration.factory
+    holder = factory.handle if isinstance(factory, FunctionHandler) else None
+    if holder is None:
+        instance = factory.instance if isinstance(factory, Ready) else factory
+        holder = getattr(instance, "handle", None)
+    function = getattr(holder, "__func__", holder)
+    code = getattr(function, "__code__", None)
+    values = getattr(function, "__globals__", {})
+    for name in code.co_names if code else ():
+        if name in values and not _travels(dumps, values[name]):
+            yield name
+
+
+def _travels(dumps: Callable[[object], bytes], value: object) -> bool:
+    try:
+        dumps(value)
+    except Exception:  # noqa: BLE001 - reducers of user objects raise what they like
+        return False
+    return True
