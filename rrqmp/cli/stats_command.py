@@ -38,16 +38,20 @@ def _plain(counts: QueueStats) -> dict[str, Any]:
 
 def _print(found: Mapping[str, QueueStats]) -> None:
     # Imported here: it costs more than the rest of the command, and --json has no use for it.
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("queue")
-    for title in ("pending", "running", "scheduled", "completed", "failed", "cancelled", "dead letters"):
-        table.add_column(title, justify="right")
-    table.add_column("pending by type")
+    for title in ("pending", "running", "scheduled", "completed", "failed", "cancelled", "dead"):
+        table.add_column(title, justify="right", min_width=len(title))
     for queue, counts in found.items():
         numbers = [number for name, number in _plain(counts).items() if name.endswith("_count")]
-        types = ", ".join(f"{name} {number}" for name, number in sorted(counts.by_type.items()) if number)
-        table.add_row(queue, *map(str, numbers), types)
-    Console().print(table)
+        table.add_row(queue, *map(str, numbers))
+    console = Console()
+    console.print(table)
+    for queue, counts in found.items():
+        waiting = ", ".join(f"{name} {number}" for name, number in sorted(counts.by_type.items()) if number)
+        if waiting:
+            console.print(f"pending in {queue}: {waiting}", highlight=False)

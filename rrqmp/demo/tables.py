@@ -16,7 +16,7 @@ from rrqmp.model.attempt import Attempt
 
 ROWS: Final = 5
 # All columns of the casualties but the last, with the gaps.
-_FIXED_WIDTH: Final = 58
+_FIXED_WIDTH: Final = 57
 
 
 def print_modules(console: Console, measured: Mapping[str, Measures]) -> None:
@@ -96,4 +96,4 @@ def _line(attempt: Attempt) -> str:
     number = rest.split(" ")[0]
     if not number.isdigit() or not application.__file__.endswith(file):
         return attempt.where or "(it left no stack)"
-    return f"{number}: {linecache.getline(application.__file__, int(number)).strip()}"
+    return f"{number} {linecache.getline(application.__file__, int(number)).strip()}"

@@ -51,7 +51,7 @@ def test_casualty_shows_kind_cause_time_and_the_line_it_was_stuck_in() -> None:
         },
     )
     spin, leave = [line for line in drawn(target).splitlines() if line.split()[:1] in (["spin"], ["leave"])]
-    stuck = f"{number}: return sum(itertools.repeat(0))"
+    stuck = f"{number} return sum(itertools.repeat(0))"
     assert [cell.strip() for cell in cells(spin)] == ["spin", "timed_out", "SIGRTMAX-3", "1", "2.00 s", stuck]
     assert [cell.strip() for cell in cells(leave)] == [
         "leave", "crashed", "exit code 1", "2", "0.5 ms", "(it left no stack)",
@@ -70,5 +70,5 @@ def test_tables_fit_a_terminal_of_80_columns() -> None:
     where = f"application.py:{number} spin_in_python"
     attempt = Attempt(kind=AttemptKind.TIMED_OUT, run_seconds=2.003, where=where, signal="SIGRTMAX-3")
     print_casualties(target, {"spin_in_python": [attempt]})
-    assert f"spin_in_python  timed_out  SIGRTMAX-3      1   2.00 s  {number}: return sum(" in drawn(target)
+    assert f"spin_in_python  timed_out  SIGRTMAX-3      1   2.00 s  {number} return sum(" in drawn(target)
     assert max(map(len, drawn(target).splitlines())) <= 80
