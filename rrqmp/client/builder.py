@@ -23,12 +23,15 @@ class Sender(Protocol):
 
     def prepare(self, activity: object, payload: object, options: Mapping[str, Any]) -> Prepared:
         """Checks a submission and gives it its id."""
+        ...
 
     def send(self, prepared: Prepared) -> ActivityFuture[Any]:
         """Sends it; twice is harmless."""
+        ...
 
     def for_queue(self, queue: str) -> Sender:
         """The same for another queue."""
+        ...
 
 
 class PreparedActivity(Generic[R_co]):

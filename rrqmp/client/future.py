@@ -30,6 +30,7 @@ class Asked(Protocol):
 
     def run(self, call: Call[R]) -> R:
         """Runs a script call."""
+        ...
 
     def expect(self, futures: Iterable[ActivityFuture[Any]], sink: SimpleQueue[ActivityFuture[Any]]) -> None:
         """Puts each future into the sink once its activity has ended, at once if it has."""

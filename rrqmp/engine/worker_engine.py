@@ -29,7 +29,7 @@ from rrqmp.handling.limits import HandlerOptions
 from rrqmp.handling.registration import register
 from rrqmp.handling.registry import Registry
 from rrqmp.model.activity_type import ActivityType
-from rrqmp.model.options import ActivityOption
+from rrqmp.model.options import ActivityOption, Options
 from rrqmp.model.units import check_seconds
 from rrqmp.settings.resolution import SettingsInputs
 from rrqmp.telemetry.sink import MetricsSink
@@ -152,7 +152,7 @@ class WorkerEngine:
         """Submits one activity with its options as one value."""
         if option is not None and not isinstance(option, ActivityOption):
             raise ConfigurationError(f"{option!r} is no ActivityOption: give one, or use execute() with keywords")
-        options = option.as_options() if option else {}
+        options = option.as_options() if option else Options()
         return self.get_activity_executor().execute(activity, payload, **options)
 
     # Running.

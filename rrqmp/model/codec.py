@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, Final, Generic, cast
 
 import msgspec
@@ -106,9 +107,12 @@ def decode(encoded: bytes, declared: Any = Any) -> Any:
 
 def bare(value: Any) -> Any:
     """What stands for a value that JSON has no word for: a numpy scalar's item, a path's text, a model's fields."""
-    for plain in (str, int, float):
-        if isinstance(value, plain):
-            return plain.__str__(value) if plain is str else plain(value)
+    if isinstance(value, str):
+        # A subclass may say something else when it is asked for its text.
+        return str.__str__(value)
+    for number in (int, float):
+        if isinstance(value, number):
+            return number(value)
     if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
         return value.item()
     if isinstance(value, os.PathLike):
@@ -134,7 +138,7 @@ def _can_rebuild(declared: type) -> bool:
         return True
     # A numpy scalar's class has both; an array's class has no value of its own to be made from.
     is_scalar = hasattr(declared, "dtype") and hasattr(declared, "item") and not hasattr(declared, "__setitem__")
-    return is_scalar or issubclass(declared, os.PathLike)
+    return is_scalar or issubclass(declared, PurePath)
 
 
 def _encode_with_nan(value: object) -> bytes:
