@@ -25,10 +25,6 @@ local holder = node .. '/' .. slot .. '.'
 local token = holder .. inc .. '.' .. seq
 local NODE, ACTIVITY, READY = root .. '@node@' .. node, root .. '@activity@', root .. '@ready@'
 
-local function row(id, record, attempt)
-  return {id, record[TY], record[SPEC], attempt, tonumber(record[CRASHES]) or 0, tonumber(record[LOSSES]) or 0}
-end
-
 local held = call('HGET', NODE, slot)
 local held_inc, held_seq, held_stale, held_ids = string.match(held or '', '^(%d+)%.(%d+)([!%d]*)(.*)$')
 held_inc, held_seq = tonumber(held_inc), tonumber(held_seq)
@@ -44,7 +40,10 @@ if held_inc == inc and held_seq == seq then
   local rows = {}
   for id in string.gmatch(held_ids, '%S+') do
     local record = read(id)
-    if runs(record, token) then rows[#rows + 1] = row(id, record, tonumber(record[ATT]) or 1) end
+    if runs(record, token) then
+      rows[#rows + 1] = {id, record[TY], record[SPEC], tonumber(record[ATT]) or 1, tonumber(record[CRASHES]) or 0,
+        tonumber(record[LOSSES]) or 0}
+    end
   end
   return {'replay', now, verdicts, rows, not rows[1] and next_due()}
 end
@@ -80,85 +79,80 @@ end
 
 local expiry = call('ZSCORE', root .. '@nodes@', node)
 local alive = expiry and tonumber(expiry) >= now
-local due = due_members(20)
 
 -- What to claim is chosen among what is ready now; what this call itself makes ready is signalled and waits for the next.
-local WAITING = {pending = true, scheduled = true, retrying = true}
-local lines, claims, bad, bytes = {}, {}, {}, 0
+local claims, bad, queues, bytes = {}, {}, {}, 0
 if alive and want > 0 and serves > 0 then
   local heads = call('ZMSCORE', root .. '@heads@', unpack(ARGV, 10, 9 + serves))
   for i = 1, serves do
     local name = ARGV[9 + i]
     local free = heads[i] and room(name) + (leaving[name] or 0) or 0
-    if free > 0 then lines[#lines + 1] = {name = name, score = tonumber(heads[i]), room = free, offset = 0, taken = {}} end
+    if free > 0 then
+      queues[#queues + 1] = {name = name, score = tonumber(heads[i]), room = free, list = {}, at = 1, offset = 0, taken = {}}
+    end
   end
-end
-local function refill(queue)
-  local list = call('ZRANGE', READY .. queue.name, queue.offset, queue.offset + want - #claims - 1, 'WITHSCORES')
-  queue.list, queue.at, queue.offset = list, 1, queue.offset + #list / 2
-  queue.score = list[2] and tonumber(list[2])
-end
-local function advance(queue)
-  queue.at = queue.at + 2
-  queue.score = queue.list[queue.at + 1] and tonumber(queue.list[queue.at + 1])
-  if not queue.score then refill(queue) end
-end
-local function most_urgent()
-  local best
-  for _, queue in ipairs(lines) do
-    if queue.score and queue.room > 0 and (not best or queue.score < best.score) then best = queue end
-  end
-  if best and not best.list then
-    refill(best)
-    return most_urgent()
-  end
-  return best
 end
 while #claims < want and #bad < 16 and bytes < 262144 do
-  local queue = most_urgent()
+  local queue
+  for _, other in ipairs(queues) do
+    if other.score and other.room > 0 and (not queue or other.score < queue.score) then queue = other end
+  end
   if not queue then break end
   local id, score = queue.list[queue.at], queue.list[queue.at + 1]
-  local record = read(id)
-  if WAITING[record[ST]] and record[TY] == queue.name and record[SPEC] ~= '' then
-    local suspect = record[CRASHES] or record[LOSSES]
-    if suspect and claims[1] then break end
-    claims[#claims + 1] = {id, record, string.sub(record[K], 1, 1) .. score}
-    queue.taken[#queue.taken + 1] = id
-    queue.room = queue.room - 1
-    bytes = bytes + #record[SPEC]
-    if suspect then break end
+  if not id then
+    -- One more than is wanted: it becomes the head.
+    queue.list = call('ZRANGE', READY .. queue.name, queue.offset, queue.offset + want - #claims, 'WITHSCORES')
+    queue.at, queue.offset = 1, queue.offset + #queue.list / 2
+    queue.score = queue.list[2] and tonumber(queue.list[2])
   else
-    bad[#bad + 1] = {queue.name, id, record}
+    local record = read(id)
+    local state, suspect = record[ST], record[CRASHES] or record[LOSSES]
+    local waits = state == 'pending' or state == 'scheduled' or state == 'retrying'
+    if waits and record[TY] == queue.name and record[SPEC] ~= '' then
+      -- What crashed or was lost before runs alone, so that it can blame nobody.
+      if suspect and claims[1] then break end
+      claims[#claims + 1] = {id, record, string.sub(record[K], 1, 1) .. score}
+      queue.taken[#queue.taken + 1] = id
+      queue.room = queue.room - 1
+      bytes = suspect and math.huge or bytes + #record[SPEC]
+    else
+      bad[#bad + 1] = {queue.name, id, record}
+    end
+    queue.at = queue.at + 2
+    queue.score = tonumber(queue.list[queue.at + 1] or queue.score)
   end
-  if #claims < want then advance(queue) end
 end
+-- A help only: the supervisor promotes what is due. Always when this slot would sleep, else now and then.
+local due = (not claims[1] or seq % 16 == 0) and due_members(20) or {}
 
-call('HDEL', NODE, slot)
+-- The first write must be one that a full server allows; then all that follow pass.
+if not claims[1] then call('HDEL', NODE, slot) end
+for _, queue in ipairs(queues) do
+  if queue.taken[1] then
+    call('ZREM', READY .. queue.name, unpack(queue.taken))
+    owe(touched, queue.name, 0)
+    owe(running, queue.name, #queue.taken)
+    next_heads[queue.name] = queue.list[queue.at + 1]
+  end
+end
 for _, i in ipairs(endings) do
   conclude(ARGV[i], records[ARGV[i]], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]))
 end
 for _, orphan in ipairs(orphans) do conclude(orphan[1], orphan[2], orphan[3], 'release', '', 0, 0) end
 promote(due)
-for _, queue in ipairs(lines) do
-  if queue.taken[1] then
-    call('ZREM', READY .. queue.name, unpack(queue.taken))
-    owe(touched, queue.name, 0)
-    owe(running, queue.name, #queue.taken)
-  end
-end
 local rows, statement = {}, {inc .. '.' .. seq .. refused}
 for i, claim in ipairs(claims) do
   local id, record = claim[1], claim[2]
   local attempt = (tonumber(record[ATT]) or 0) + 1
   call('HSET', ACTIVITY .. id, 'st', 'running', 'tok', token, 'att', attempt, 'k', claim[3])
   owe(waiting, record[TY] .. '\31' .. string.sub(claim[3], 1, 1), -1)
-  rows[i] = row(id, record, attempt)
+  rows[i] = {id, record[TY], record[SPEC], attempt, tonumber(record[CRASHES]) or 0, tonumber(record[LOSSES]) or 0}
   statement[i + 1] = id
 end
-for _, stranger in ipairs(bad) do quarantine(stranger[1], stranger[2], stranger[3]) end
+if bad[1] then quarantine(bad) end
 index_ends()
 pay()
-for _, stranger in ipairs(bad) do recount(stranger[1]) end
+if bad[1] then recount(bad) end
 -- A node that is forgotten leaves nothing behind; one that is fenced still keeps its slots' order of calls.
 if expiry then call('HSET', NODE, slot, table.concat(statement, ' ')) end
 for i = first_woken, first_settle - 1 do rouse(ARGV[i]) end

@@ -14,5 +14,5 @@ else
 end
 -- `gated` was read before the limit was written.
 gated = true
-if head then signal(type_name, #TOKENS) end
+if head then signal(type_name, BOUND) end
 return false

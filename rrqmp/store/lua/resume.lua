@@ -7,6 +7,6 @@
 local types = ARGV[1] == '*' and call('ZRANGE', root .. '@heads@', 0, 99) or {ARGV[1]}
 call('SREM', root .. '@paused@', ARGV[1])
 for _, type_name in ipairs(types) do
-  if call('ZSCORE', root .. '@heads@', type_name) then signal(type_name, #TOKENS) end
+  if call('ZSCORE', root .. '@heads@', type_name) then signal(type_name, BOUND) end
 end
 return false

@@ -58,9 +58,9 @@ def refill_slots(play: Episode) -> None:
                 node.spawn(slot)
 
 
-def tick(play: Episode) -> None:
+def tick(play: Episode, microseconds: int = 0) -> None:
     """Time passes and everybody who can beats in time."""
-    play.advance(play.random.choice((200_000, LEASE_US // 3)))
+    play.advance(microseconds or play.random.choice((200_000, LEASE_US // 3)))
     for node in play.nodes:
         if not node.stalled:
             play.beat(node)
@@ -258,9 +258,7 @@ def _drain(play: Episode) -> None:
     play.call("resume *", resume(play.keys))
     wake_up(play)
     for _ in range(12):
-        if not _unfinished(play.last):
-            return
-        tick(play)
+        tick(play, LEASE_US // 3)
         for name in list(play.expired):
             while play.take_back(name):
                 pass
@@ -268,6 +266,8 @@ def _drain(play: Episode) -> None:
         for node in play.nodes:
             for process in list(node.processes.values()):
                 _finish(play, node, process)
+        if not _unfinished(play.last):
+            return
     raise play.broken(f"left over after the drain: {_unfinished(play.last)}")
 
 

@@ -34,7 +34,7 @@ REMOVALS = (
         "what becomes ready is signalled", [("if head(type_name) and n > 0 then", "if head(type_name) and false then")]
     ),
     Removal("a limit that is freed is signalled", [("if n < 0 and call('ZSCORE'", "if false and call('ZSCORE'")]),
-    Removal("a resumed type is signalled", [("then signal(type_name, #TOKENS) end", "then end")]),
+    Removal("a resumed type is signalled", [("then signal(type_name, BOUND) end", "then end")]),
     Removal(
         "a type that runs empty deletes its tokens",
         [("  call('DEL', root .. 'wake:' .. type_name)\n  return false", "  return false")],
@@ -54,7 +54,7 @@ REMOVALS = (
     ),
     Removal(
         "a claim looks at the record before it writes",
-        [("if WAITING[record[ST]] and record[TY] == queue.name and record[SPEC] ~= '' then", "if true then")],
+        [("if waits and record[TY] == queue.name and record[SPEC] ~= '' then", "if true then")],
     ),
     Removal("a settlement is checked for its token", [("and record[TOK] == token and record[TY]", "and record[TY]")]),
     Removal(

@@ -7,19 +7,23 @@ local function line(kind, record, token)
     math.floor(now / 1000000), now % 1000000,
     node and string.format(',"node":%s,"slot":%s', cjson.encode(node), slot) or '')
 end
-local function announce(channel, id, state, out)
-  call('PUBLISH', root .. '@done@' .. channel, id .. ' ' .. state .. ' ' .. (#out <= 4096 and out or ''))
+-- The options line of a spec, or nothing.
+local function options(spec)
+  local stop = string.find(spec, '\n', 1, true)
+  -- `{}` has nothing to say.
+  if not stop or stop < 4 then return nil end
+  local fine, decoded = pcall(cjson.decode, string.sub(spec, 1, stop - 1))
+  return fine and type(decoded) == 'table' and decoded or nil
 end
 -- The idempotency key of this record's submission, if the record still owns it.
 local function owned_key(id, record, wishes)
-  if type(wishes.key) ~= 'string' or wishes.key == '' then return nil end
-  local key = root .. '@idempotency@' .. #record[TY] .. ':' .. record[TY] .. ':' .. wishes.key
+  local key = root .. '@idempotency@' .. #record[TY] .. ':' .. record[TY] .. ':' .. tostring(wishes.key)
   return redis.pcall('GET', key) == id and key or nil
 end
 local function finish(id, record, token, state, out, reason, ttl)
   local key = root .. '@activity@' .. id
-  call('HDEL', key, 'tok')
-  call('HSET', key, 'st', state, 'out', out, 'end', us(now), 'last', token)
+  -- An empty token is none: one field written, where HDEL would be one call more for every activity.
+  call('HSET', key, 'st', state, 'tok', '', 'last', token, 'end', us(now), 'out', out)
   if reason then call('HSET', key, 'err', reason) end
   if state == 'dead_letter' then
     deaths[#deaths + 1] = us(now)
@@ -36,23 +40,27 @@ local function finish(id, record, token, state, out, reason, ttl)
     if node then redis.pcall('HDEL', root .. '@cancels@' .. node, id) end
   end
   local wishes = options(record[SPEC])
+  local news = (wishes or record[WATCH]) and id .. ' ' .. state .. ' ' .. (#out <= 4096 and out or '')
   if wishes then
-    local owned = owned_key(id, record, wishes)
+    local owned = wishes.key and owned_key(id, record, wishes)
     if owned then
       local seconds = type(wishes.key_ttl) == 'number' and wishes.key_ttl or key_ttl / 1000
       call('PEXPIRE', owned, us(math.max(seconds, 60) * 1000))
     end
-    if type(wishes.reply) == 'string' and wishes.reply ~= '' then announce(wishes.reply, id, state, out) end
+    if type(wishes.reply) == 'string' then call('PUBLISH', root .. '@done@' .. wishes.reply, news) end
   end
-  if record[WATCH] then announce(id, id, state, out) end
+  if record[WATCH] then call('PUBLISH', root .. '@done@' .. id, news) end
 end
--- The indexes of what has ended, once a script; two lapsed ones go for each that comes, so that `ended` stays bounded.
+-- The indexes of what has ended, once a script. Now and then lapsed entries go, twice as many as come on the average,
+-- so that `ended` stays bounded.
 local function index_ends()
   add(root .. '@count@', outcomes)
   if deaths[1] then redis.pcall('ZADD', root .. '@dead@', unpack(deaths)) end
   if not ends[1] then return end
   local ended = root .. '@ended@'
   redis.pcall('ZADD', ended, unpack(ends))
-  local lapsed = redis.pcall('ZRANGEBYSCORE', ended, '-inf', us(now), 'LIMIT', 0, #ends)
-  if lapsed[1] then redis.pcall('ZREM', ended, unpack(lapsed)) end
+  if now % 8 == 0 then
+    local lapsed = redis.pcall('ZRANGEBYSCORE', ended, '-inf', us(now), 'LIMIT', 0, #ends * 8)
+    if lapsed[1] then redis.pcall('ZREM', ended, unpack(lapsed)) end
+  end
 end

@@ -1,5 +1,7 @@
 -- What a script owes to counters and ready sets: noted by id, written once a type.
 local arrivals, waiting, running, touched = {}, {}, {}, {}
+-- Scores of heads that are known without asking, of types to which nothing was added.
+local next_heads = {}
 local function owe(account, name, n) account[name] = (account[name] or 0) + n end
 -- An id whose record says so already becomes ready.
 local function arrive(type_name, prio, score, id)
@@ -23,9 +25,10 @@ local function add(key, account)
 end
 -- head(type): writes the score of the first into `heads`; false if the type has run empty.
 local function head(type_name)
-  local first = call('ZRANGE', root .. '@ready@' .. type_name, 0, 0, 'WITHSCORES')
-  if first[1] then
-    call('ZADD', root .. '@heads@', first[2], type_name)
+  local score = not arrivals[type_name] and next_heads[type_name]
+    or call('ZRANGE', root .. '@ready@' .. type_name, 0, 0, 'WITHSCORES')[2]
+  if score then
+    call('ZADD', root .. '@heads@', score, type_name)
     return true
   end
   call('ZREM', root .. '@heads@', type_name)

@@ -1,9 +1,9 @@
 -- Reading records. A field that is missing is false; `K` and `SPEC` are made whole, so that no later step can fail.
-local ST, TY, K, TOK, LAST, ATT, CRASHES, LOSSES, CANCEL, WATCH, SPEC, HIST = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+local ST, TY, K, SPEC, ATT, CRASHES, LOSSES, TOK, LAST, CANCEL, WATCH, HIST = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 local function read(id)
   local key = root .. '@activity@' .. id
-  local record = redis.pcall('HMGET', key, 'st', 'ty', 'k', 'tok', 'last', 'att', 'crashes', 'losses', 'cancel', 'watch',
-    'spec', 'hist')
+  local record = redis.pcall('HMGET', key, 'st', 'ty', 'k', 'spec', 'att', 'crashes', 'losses', 'tok', 'last', 'cancel',
+    'watch', 'hist')
   if record.err then
     -- A slot that is being moved must end the script here, before its first write; a foreign type is no record.
     if not string.find(record.err, 'WRONGTYPE', 1, true) then call('HGET', key, 'st') end
@@ -16,11 +16,4 @@ end
 -- Whether this token's attempt is the one that runs.
 local function runs(record, token)
   return record[ST] == 'running' and record[TOK] == token and record[TY]
-end
--- The options line of a spec, or nothing.
-local function options(spec)
-  local line = string.match(spec, '^([^\n]*)\n')
-  if not line or line == '{}' then return nil end
-  local fine, decoded = pcall(cjson.decode, line)
-  return fine and type(decoded) == 'table' and decoded or nil
 end

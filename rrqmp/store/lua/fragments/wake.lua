@@ -1,5 +1,5 @@
--- signal(type, n): n more wake tokens, never more than 32 in all. Only for a type that has a head; it looks at the gates.
-local TOKENS = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+-- signal(type, n): n more wake tokens, never more than BOUND in all. Only for a type that has a head; it looks at the gates.
+local BOUND = 32
 local function signal(type_name, n)
   local wake = root .. '@wake@' .. type_name
   local lying = redis.pcall('LLEN', wake)
@@ -7,8 +7,11 @@ local function signal(type_name, n)
     call('DEL', wake)
     lying = 0
   end
-  local more = math.min(n, #TOKENS - lying)
-  if more > 0 and room(type_name) > 0 then call('RPUSH', wake, unpack(TOKENS, 1, more)) end
+  local more = math.min(n, BOUND - lying)
+  if more < 1 or room(type_name) <= 0 then return end
+  local tokens = {}
+  for i = 1, more do tokens[i] = 1 end
+  call('RPUSH', wake, unpack(tokens))
 end
 -- rouse(type): one token, if there is work, room, and no token yet.
 local function rouse(type_name)
