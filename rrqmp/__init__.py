@@ -109,4 +109,6 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME_OF})
 
 
-__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the table is the list
+if not TYPE_CHECKING:
+    # Type checkers read the imports above.
+    __all__ = ["__version__", *_HOME_OF]
