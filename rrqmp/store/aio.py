@@ -38,7 +38,8 @@ class AsyncStore:
     ) -> None:
         self.address = parse_url(url)
         self._name = name
-        self._timeouts = (connect_timeout, read_timeout)
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
         self._resend_seconds = resend_seconds
         self._idle: list[Any] = []
         self._places = asyncio.Semaphore(max_connections)
@@ -90,10 +91,16 @@ class AsyncStore:
 
     async def _exchange(self, packed: bytes) -> Any:
         async with self._places:
-            link = self._idle.pop() if self._idle else make_async_link(self.address, self._name, *self._timeouts)
+            link = self._idle.pop() if self._idle else self._make_link()
             try:
-                await link.send_packed_command((packed,), False)
-                reply = await link.read_response()
+                # A bound of our own: the library's is wait_for, which in 3.11 swallows a cancellation that comes in the
+                # same turn as the end of the send, and whoever cancelled then waits for ever.
+                async with asyncio.timeout(self._read_timeout):
+                    await link.send_packed_command((packed,), False)
+                    reply = await link.read_response()
+            except TimeoutError:
+                await link.disconnect(nowait=True)
+                raise exceptions.TimeoutError(f"no answer within {self._read_timeout:g} s") from None
             except exceptions.ResponseError:
                 self._idle.append(link)
                 raise
@@ -103,6 +110,9 @@ class AsyncStore:
                 raise
             self._idle.append(link)
             return reply
+
+    def _make_link(self) -> Any:
+        return make_async_link(self.address, self._name, self._connect_timeout, None)
 
     def _tell(self, *, away: bool, error: Exception | None = None) -> None:
         if away == self._away:

@@ -97,7 +97,8 @@ class Application:
 
     async def _gone_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._gone.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._gone.wait()
         except TimeoutError:
             return False
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -84,10 +85,10 @@ class Lease:
     async def _run(self, keys: QueueKeys) -> None:
         nudge = self._nudges[keys.queue]
         while True:
-            try:
-                await asyncio.wait_for(nudge.wait(), self.rules.lease / _BEATS)
-            except TimeoutError:
-                pass
+            # Not wait_for, which in 3.11 swallows a cancellation that comes in the same turn as the nudge.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.rules.lease / _BEATS):
+                    await nudge.wait()
             nudge.clear()
             try:
                 await self._beat(keys, joining=False)

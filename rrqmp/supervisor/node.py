@@ -131,7 +131,8 @@ class Node:
             self.crew.kill_all(KillReason.FENCED)
             # A process that sleeps in the kernel runs no user code any more; what it held is taken back like the rest.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.crew.emptied(), _REAP_SECONDS)
+                async with asyncio.timeout(_REAP_SECONDS):
+                    await self.crew.emptied()
             if self._listener is not None:
                 await self._listener.stop()
             for slot in self.crew.slots:

@@ -35,14 +35,16 @@ async def stop(node: Node, hurry: asyncio.Event) -> ExitCode:
         given_back = len(crew.busy)
         crew.kill_all(KillReason.RELEASED)
         try:
-            await asyncio.wait_for(crew.emptied(), _REAP_SECONDS)
+            async with asyncio.timeout(_REAP_SECONDS):
+                await crew.emptied()
         except TimeoutError:
             LOGGER.error("these processes sleep in the kernel and are left: %s", sorted(crew.pids()))
         LOGGER.info("%d running activities go back to the head of the queue, their attempts not counted", given_back)
     node.sweep.start()
     await node.sweep.finish()
     try:
-        await asyncio.wait_for(_say_goodbye(node), _GOODBYE_SECONDS)
+        async with asyncio.timeout(_GOODBYE_SECONDS):
+            await _say_goodbye(node)
     except (StoreError, TimeoutError):
         LOGGER.error("Redis is away: what was running goes back when the lease of %s has run out", crew.node)
         return ExitCode.BUG
