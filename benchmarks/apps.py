@@ -1,0 +1,74 @@
+"""The application that benchmarks run: handlers that do nothing, burn a core, tell the time, or never return."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import time
+
+from benchmarks.spinning import spin
+from rrqmp.handling.context import ActivityContext
+from rrqmp.handling.registration import register
+from rrqmp.handling.registry import Registry
+
+
+class BenchmarkApplication:
+    """The least that can be run."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.settings: dict[str, object] = {}
+        self.metrics = None
+
+
+def noop(payload: object) -> None:
+    """Nothing."""
+
+
+def stamp(payload: object) -> int:
+    """The monotonic clock at the first line, which all processes of one host share."""
+    return time.monotonic_ns()
+
+
+def stamp_wall(payload: object) -> int:
+    """The time of day at the first line, in microseconds, as the server tells due times."""
+    return time.time_ns() // 1000
+
+
+def burn(rounds: int) -> list[int]:
+    """Burns a stated amount of work; who did it, and from when to when."""
+    began = time.monotonic_ns()
+    spin(rounds)
+    return [os.getpid(), began, time.monotonic_ns()]
+
+
+def stuck_in_python(probe: str, context: ActivityContext) -> None:
+    """Tells the probe its pid and deadline, then never returns."""
+    _report(probe, context)
+    while True:
+        pass
+
+
+def stuck_in_c(probe: str, context: ActivityContext) -> None:
+    """The same inside C: holds the GIL, looks at no signal."""
+    _report(probe, context)
+    sum(itertools.repeat(0))
+
+
+def _report(probe: str, context: ActivityContext) -> None:
+    words = {"pid": os.getpid(), "deadline": context.deadline, "began": time.monotonic_ns(), "attempt": context.attempt}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(json.dumps(words).encode(), probe)
+
+
+def make_engine() -> BenchmarkApplication:
+    """All handlers in one application."""
+    application = BenchmarkApplication()
+    for handler in (noop, stamp, stamp_wall, burn, stuck_in_python, stuck_in_c):
+        application.registry.add(register(None, handler, {}))
+    return application
+
+
+engine = make_engine()
