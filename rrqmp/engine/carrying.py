@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import tempfile
 import typing
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from rrqmp.errors import ConfigurationError
 from rrqmp.handling.application import CarriedApplication
 from rrqmp.handling.registration import FunctionHandler, Ready, Registration
 
+_MSGSPEC_CACHE: Final = "__msgspec_cache__"
 _SHOWN_NAME: Final = "rrqmp-application"
 
 
@@ -25,8 +27,11 @@ def carry(application: CarriedApplication) -> int:
     import cloudpickle  # type: ignore[import-untyped] # it ships no types
 
     for registration in application.registry:
-        resolve_annotations(registration.payload_type)
-        resolve_annotations(registration.result_type)
+        make_portable(registration.payload_type)
+        make_portable(registration.result_type)
+    for value in list(vars(sys.modules["__main__"]).values()):
+        if isinstance(value, type):
+            make_portable(value)
     try:
         content = cloudpickle.dumps(application)
     except Exception as error:
@@ -37,15 +42,22 @@ def carry(application: CarriedApplication) -> int:
     return descriptor
 
 
-def resolve_annotations(declared: Any) -> None:
-    """Replaces annotations kept as text by what they mean, in all classes of `__main__` that the type is made of.
+def make_portable(declared: Any) -> None:
+    """Makes the classes that go by value and that the type is made of mean the same in another process.
 
-    The text would be read in the worker's `__main__`, where none of these names mean anything.
+    Annotations kept as text would be read in the worker's `__main__`, where none of their names mean anything; and
+    what msgspec remembers in a class cannot be pickled, and is made again when it is missed.
     """
     for kind in _own_classes(declared, set()):
+        if _MSGSPEC_CACHE in vars(kind):
+            delattr(kind, _MSGSPEC_CACHE)
         annotations = inspect.get_annotations(kind)
         if any(isinstance(annotation, str) for annotation in annotations.values()):
-            resolved = typing.get_type_hints(kind, include_extras=True)
+            try:
+                resolved = typing.get_type_hints(kind, include_extras=True)
+            except (NameError, TypeError):
+                # Nobody decodes into it, else its registration would have failed.
+                continue
             kind.__annotations__ = {name: resolved.get(name, said) for name, said in annotations.items()}
 
 
@@ -55,7 +67,7 @@ def _own_classes(declared: Any, seen: set[int]) -> Iterator[type]:
     seen.add(id(declared))
     for argument in get_args(declared):
         yield from _own_classes(argument, seen)
-    if not isinstance(declared, type) or declared.__module__ != "__main__":
+    if not isinstance(declared, type) or not _goes_by_value(declared):
         return
     yield declared
     try:
@@ -64,6 +76,10 @@ def _own_classes(declared: Any, seen: set[int]) -> Iterator[type]:
         return
     for hint in hints.values():
         yield from _own_classes(hint, seen)
+
+
+def _goes_by_value(kind: type) -> bool:
+    return kind.__module__ == "__main__" or "<locals>" in kind.__qualname__
 
 
 def _unnamed_file() -> int:

@@ -195,7 +195,7 @@ class WorkerEngine:
             return
         child.ask_to_stop()
         if not child.wait(seconds):
-            child.ask_to_stop()
+            child.hurry()
             child.wait()
 
     def __repr__(self) -> str:
