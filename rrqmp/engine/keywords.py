@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, Literal, TypedDict
 
 from rrqmp.client.redis_config import RedisConfig
 from rrqmp.errors import ConfigurationError
-from rrqmp.model.names import did_you_mean
+from rrqmp.model.names import check_activity_type, check_queue_name, did_you_mean
 from rrqmp.settings.table import TABLE
 from rrqmp.telemetry.sink import MetricsSink
 
@@ -50,6 +50,10 @@ class EngineSettings(TypedDict, total=False):
 
 # What the engine keeps for itself; the rest is a line of the table of settings.
 _OWN: Final = ("queue_name", "redis_config", "metrics")
+_WORDS: Final[Mapping[str, Callable[[object], str]]] = {
+    "queues": check_queue_name,
+    "activity_types": check_activity_type,
+}
 NAMES: Final = tuple(EngineSettings.__annotations__)
 
 
@@ -64,6 +68,8 @@ def plain_settings(keywords: Mapping[str, Any]) -> dict[str, object]:
             raise ConfigurationError("queue_name and queues exclude each other: give one")
         given["queues"] = [given["queue_name"]]
     settings = {name: _plain(value) for name, value in given.items() if name not in _OWN}
+    for name, check in _WORDS.items():
+        _check_words(settings.get(name), name, check)
     for name, value in settings.items():
         try:
             TABLE[name].read(value, name)
@@ -72,6 +78,13 @@ def plain_settings(keywords: Mapping[str, Any]) -> dict[str, object]:
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
     return settings
+
+
+def _check_words(value: object, name: str, check: Callable[[object], str]) -> None:
+    """Each word as it stands: the settings' readers would split it at commas and strip it, as they must in text."""
+    for word in value if isinstance(value, list | dict) else ():
+        if "," in check(word):
+            raise ConfigurationError(f"{name} holds {word!r}: a comma separates names in flags; leave it out")
 
 
 def _plain(value: Any) -> object:

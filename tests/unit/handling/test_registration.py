@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rrqmp.errors import ConfigurationError
-from rrqmp.handling.activity import Activity
+from rrqmp.handling.activity import PlainActivity
 from rrqmp.handling.context import ActivityContext
 from rrqmp.handling.handler import ActivityHandler
 from rrqmp.handling.registration import Registration, register
@@ -149,7 +149,7 @@ def test_types_of_a_function_made_inside_a_function_are_found() -> None:
 
 
 def test_a_decorated_function_keeps_its_declaration() -> None:
-    activity: Activity[Job, Thumb] = Activity(resize, THUMBNAIL)
+    activity: PlainActivity[Job, Thumb] = PlainActivity(resize, THUMBNAIL)
     assert activity(Job("a")) == Thumb(0)
     assert activity.activity_type == "thumb"
     assert of(activity).activity_type == "thumb"
