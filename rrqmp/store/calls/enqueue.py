@@ -73,7 +73,8 @@ def enqueue(keys: QueueKeys, rules: StoreRules, items: Sequence[Submission]) -> 
     """Accepts up to `MAX_ITEMS` of together about `MAX_BYTES`, all in one step; order is kept inside a priority."""
     arguments: list[Argument] = [rules.packed]
     for item in items:
-        arguments += (item[0], item[1], item[3], item[4], item[5], item[6], item[7], item[2])
+        # int(): the packer refuses an IntEnum.
+        arguments += (item[0], item[1], int(item[3]), item[4], item[5], item[6], item[7], item[2])
     return Call(load_script("enqueue"), keys.script_keys, arguments, partial(_read, items))
 
 

@@ -101,7 +101,12 @@ while #claims < want and #bad < 16 and bytes < 262144 do
   local id, score = queue.list[queue.at], queue.list[queue.at + 1]
   if not id then
     -- One more than is wanted: it becomes the head.
-    queue.list = call('ZRANGE', READY .. queue.name, queue.offset, queue.offset + want - #claims, 'WITHSCORES')
+    queue.list = redis.pcall('ZRANGE', READY .. queue.name, queue.offset, queue.offset + want - #claims, 'WITHSCORES')
+    if queue.list.err then
+      -- A stranger's value where ids should be: this type is closed, the others go on. Anything else ends the script here.
+      if not string.find(queue.list.err, 'WRONGTYPE', 1, true) then call('ZCARD', READY .. queue.name) end
+      queue.list, queue.foreign = {}, true
+    end
     queue.at, queue.offset = 1, queue.offset + #queue.list / 2
     queue.score = queue.list[2] and tonumber(queue.list[2])
   else
@@ -128,6 +133,7 @@ local due = (not claims[1] or seq % 16 == 0) and due_members(20) or {}
 -- The first write must be one that a full server allows; then all that follow pass.
 if not claims[1] then call('HDEL', NODE, slot) end
 for _, queue in ipairs(queues) do
+  if queue.foreign then call('ZREM', root .. '@heads@', queue.name) end
   if queue.taken[1] then
     call('ZREM', READY .. queue.name, unpack(queue.taken))
     owe(touched, queue.name, 0)
