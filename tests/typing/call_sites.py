@@ -1,0 +1,199 @@
+"""Call sites as users write them. Not run: read by mypy and pyright, which must find each marked error and no other.
+
+`assert_type` says what must be inferred; a line that ends in `# wrong` must be an error in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, TypedDict, assert_type
+
+from rrqmp import (
+    UNLIMITED,
+    ActivityBuilder,
+    ActivityContext,
+    ActivityExecutor,
+    ActivityFuture,
+    ActivityHandler,
+    ActivityOption,
+    ActivityPriority,
+    ActivityQueue,
+    ActivityStatus,
+    ActivityType,
+    Batch,
+    OnDuplicate,
+    PreparedActivity,
+    QueueStats,
+    RedisConfig,
+    ResultError,
+    RetryPolicy,
+    WorkerEngine,
+    as_completed,
+)
+
+
+@dataclass
+class Job:
+    path: str
+
+
+@dataclass
+class Thumb:
+    size: int
+
+
+class Row(TypedDict):
+    a: int
+
+
+class Kind(StrEnum):
+    RENDER = "render"
+
+
+THUMBNAIL = ActivityType("thumbnail", Job, Thumb, priority=ActivityPriority.LOW)
+ROWS = ActivityType("rows", list[Row], dict[str, int])
+UNTYPED = ActivityType("untyped")
+assert_type(THUMBNAIL, ActivityType[Job, Thumb])
+assert_type(ROWS, ActivityType[list[Row], dict[str, int]])
+ActivityType("thumbnail", Job, Thumb, timeout=3)  # wrong
+
+
+class Thumbnail(ActivityHandler[Job, Thumb]):
+    activity_type = THUMBNAIL
+    timeout = 20
+    memory_limit = "512MiB"
+    retry = RetryPolicy(5)
+    max_retries = UNLIMITED
+    retry_on = (OSError,)
+
+    def handle(self, payload: Job, context: ActivityContext) -> Thumb:
+        assert_type(context.metadata["a"], str)
+        assert_type(context.activity_executor, ActivityExecutor)
+        assert_type(context.time_remaining(), float)
+        return Thumb(len(payload.path))
+
+    def on_dead_letter(self, payload: Job, context: ActivityContext, error: BaseException) -> None: ...
+
+
+class Waiting(ActivityHandler[Job, int]):
+    activity_type = Kind.RENDER
+    timeout = timedelta(minutes=1)
+
+    async def handle(self, payload: Job, context: ActivityContext) -> int:
+        return 1
+
+
+class Untyped(ActivityHandler):
+    def handle(self, payload: Any, context: ActivityContext) -> Any:
+        return payload
+
+
+class Disagreeing(ActivityHandler[Job, Thumb]):
+    def handle(self, payload: Job, context: ActivityContext) -> int:  # wrong
+        return 1
+
+
+engine = WorkerEngine(queue_name="img", max_workers=8, redis_config=RedisConfig(max_size=3))
+assert_type(WorkerEngine.builder().queue_name("img").max_workers(8).build(), WorkerEngine)
+WorkerEngine(queue_nam="img")  # wrong
+WorkerEngine(max_workers="eight")  # wrong
+engine.register_activity(Thumbnail)
+engine.register_activity("name", Thumbnail())
+engine.register_activity(THUMBNAIL, Thumbnail, timeout=3)
+engine.register_activity(Thumbnail, timout=3)  # wrong
+
+
+@engine.activity
+def resize(payload: Job) -> Thumb:
+    return Thumb(1)
+
+
+@engine.activity("named", timeout=60)
+def named(payload: Job, context: ActivityContext) -> Thumb:
+    return Thumb(1)
+
+
+@engine.activity(max_retries=0)
+async def later(payload: Job, context: ActivityContext) -> Thumb:
+    return Thumb(1)
+
+
+@engine.activity
+async def later_bare(payload: Job) -> Thumb:
+    return Thumb(1)
+
+
+engine.activity("misspelt", timout=60)  # wrong
+assert_type(resize(Job("a")), Thumb)
+started = assert_type(later(Job("a")), Coroutine[Any, Any, Thumb])
+resize("a")  # wrong
+
+executor = ActivityExecutor.connect("redis://localhost", "img")
+assert_type(engine.get_activity_executor(), ActivityExecutor)
+assert_type(executor.activity_queue, ActivityQueue)
+assert_type(executor.activity_queue.get_stats(), QueueStats)
+
+assert_type(executor.execute(THUMBNAIL, Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(Thumbnail, Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(Thumbnail(), Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(Waiting, Job("a")), ActivityFuture[int])
+assert_type(executor.execute(resize, Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(named, Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(later, Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(later_bare, Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(ROWS, [{"a": 1}]), ActivityFuture[dict[str, int]])
+assert_type(executor.execute("thumbnail", {"path": "a"}), ActivityFuture[Any])
+assert_type(executor.execute("thumbnail"), ActivityFuture[Any])
+assert_type(executor.execute(Kind.RENDER, 1), ActivityFuture[Any])
+assert_type(executor.execute(UNTYPED, 1), ActivityFuture[Any])
+assert_type(executor.execute(Untyped, 1), ActivityFuture[Any])
+executor.execute(THUMBNAIL, "a")  # wrong
+executor.execute(Thumbnail, Thumb(1))  # wrong
+executor.execute(resize, 3)  # wrong
+executor.execute(3, 3)  # wrong
+executor.execute(THUMBNAIL)  # wrong
+
+executor.execute(
+    THUMBNAIL, Job("a"), priority=ActivityPriority.HIGH, timeout=60, max_retries=5, delay=timedelta(seconds=10),
+    metadata={"correlation_id": "x"}, key="order-1", on_duplicate=OnDuplicate.RETURN_EXISTING, result_ttl=None,
+)  # fmt: skip
+executor.execute(THUMBNAIL, Job("a"), timout=3)  # wrong
+executor.execute("thumbnail", 1, timout=3)  # wrong
+executor.execute(THUMBNAIL, Job("a"), timeout="3")  # wrong
+executor.execute(THUMBNAIL, Job("a"), priority="high")  # wrong
+executor.execute(THUMBNAIL, Job("a"), metadata={"a": 1})  # wrong
+
+future = executor.execute(THUMBNAIL, Job("a"))
+assert_type(future.get_result(), Thumb)
+assert_type(future.get_result(timeout=timedelta(seconds=3)), Thumb)
+assert_type(future.status(), ActivityStatus)
+assert_type(future.activity_id, str)
+wider: ActivityFuture[object] = future
+future.get_result("3")  # wrong
+
+assert_type(executor.activity(THUMBNAIL), ActivityBuilder[Job, Thumb])
+assert_type(executor.activity("thumbnail"), ActivityBuilder[Any, Any])
+sentence = executor.activity(THUMBNAIL).payload(Job("a")).priority(ActivityPriority.HIGH).timeout(60)
+assert_type(sentence.execute(), ActivityFuture[Thumb])
+assert_type(sentence.idempotency_key("k", OnDuplicate.NO_REUSE, ttl=60).prepare(), PreparedActivity[Thumb])
+assert_type(sentence.prepare().execute(), ActivityFuture[Thumb])
+executor.activity(THUMBNAIL).payload(Thumb(1))  # wrong
+executor.activity(THUMBNAIL).timout(3)  # wrong
+
+batch = executor.execute_many(THUMBNAIL, [Job("a"), Job("b")], key=lambda job: job.path)
+assert_type(batch, Batch[Thumb])
+assert_type(batch[0], ActivityFuture[Thumb])
+assert_type(batch.results(), list[Thumb])
+assert_type(batch.results(return_exceptions=True), list[Thumb | ResultError])
+assert_type([done.get_result() for done in as_completed(batch)], list[Thumb])
+assert_type(executor.execute_many("thumbnail", [1, 2]), Batch[Any])
+executor.execute_many(THUMBNAIL, ["a"])  # wrong
+executor.execute_many(THUMBNAIL, [Job("a")], key="k")  # wrong
+executor.execute_many(THUMBNAIL, [Job("a")], timout=3)  # wrong
+
+assert_type(engine.execute_activity(THUMBNAIL, Job("a"), ActivityOption(timeout_seconds=3)), ActivityFuture[Thumb])
+assert_type(engine.execute_activity("thumbnail", 1), ActivityFuture[Any])
+ActivityOption(timout=3)  # wrong
