@@ -54,7 +54,7 @@ def settle_broken(report: ExitReport, record: ActivityRecord, handler_policy: Re
         broken.activity_id,
         broken.token,
         ending,
-        encode_outcome(report.attempt(report.node)),
+        encode_outcome(report.attempt(report.node.partition("@")[0])),
         delay,
         result_ttl_ms(record.spec),
     )

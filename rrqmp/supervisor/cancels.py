@@ -15,7 +15,7 @@ def cancel_running(crew: Crew, ladder: Ladder, cancels: Mapping[str, str]) -> Co
     What is claimed and not started yet is left for the next beat.
     """
     held: set[str] = set()
-    for handle in list(crew.handles.values()):
+    for handle in crew.roster:
         slot, words = handle.slot, handle.page.words
         if slot is None:
             continue

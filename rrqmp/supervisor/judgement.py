@@ -59,9 +59,10 @@ def judge(record: Record, *, memory_kill: bool) -> Charge | None:
     """
     if record.seq == 0 or record.state in (WorkerState.STARTING, WorkerState.RECOVERING):
         return None
-    condemned = record.condemned == record.seq
-    if condemned and record.reason in _UNCHARGED:
+    if record.reason in _UNCHARGED:
+        # Meant for the process, whatever it runs: it may have begun its next activity since the order.
         return None
+    condemned = record.condemned == record.seq
     running = record.seq != record.ended
     if condemned and record.reason in _KINDS and (running or record.state is WorkerState.RUNNING):
         # Still running, or parked: it had ended while it was being condemned, and waited to be let go.
@@ -69,6 +70,7 @@ def judge(record: Record, *, memory_kill: bool) -> Charge | None:
     if running:
         # Not condemned for this very activity: nobody here ordered this death, whatever signal it was.
         return Charge(AttemptKind.OUT_OF_MEMORY if memory_kill else AttemptKind.CRASHED)
-    if record.state is WorkerState.SETTLING:
+    if record.state in (WorkerState.RUNNING, WorkerState.SETTLING):
+        # Not only on the way to Redis: also while its outcome was being written down.
         return Charge(AttemptKind.CRASHED, after_return=True)
     return None

@@ -30,8 +30,7 @@ _ONE_THREAD_SECONDS: Final = 0.001
 class Ladder:
     """Kills workers, each for one stated activity and reason."""
 
-    def __init__(self, dump_targets: Callable[[WorkerHandle], str], on_wedged: Callable[[WorkerHandle], None]) -> None:
-        self._dump_target = dump_targets
+    def __init__(self, on_wedged: Callable[[WorkerHandle], None]) -> None:
         self._on_wedged = on_wedged
         self._fence = make_fence()
 
@@ -100,7 +99,7 @@ class Ladder:
             asleep = proc.wait_channel(handle.pid)
             return "no stack: the handler had blocked or replaced the signal" + (f"; slept in {asleep}" * bool(asleep))
         number = handle.page.words[Word.DUMP_FD]
-        if proc.descriptor_target(handle.pid, number) != self._dump_target(handle):
+        if proc.descriptor_target(handle.pid, number) != handle.dump_target():
             # A handler that closed all descriptors may have its own data under this number by now.
             return "no stack: the handler had closed the file that it is written to"
         return ""

@@ -71,14 +71,14 @@ class Node:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rejoining = False
         self._stopping = False
-        self.ladder = Ladder(self._dump_target, self._on_wedged)
+        self.ladder = Ladder(self._on_wedged)
         names = tuple(keys.queue for keys in parts.queues)
         events = CrewEvents(self._on_death, self._on_idle_gone, self._on_refused, parts.on_boot_loop)
         self.crew = Crew(parts.board, self.ladder, events, names)
         self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
         self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
         self.watch = DeadlineWatch(
-            parts.board.head, self._wake, self.ladder, self.crew.all_workers, self.hold_ups.revoke
+            parts.board.head, self._wake, self.ladder, lambda: self.crew.roster, self.hold_ups.revoke
         )
         self.sweep = Sweep(self._known, parts.application.pids)
         self.due = {keys.queue: DueTimer(parts.store, keys, parts.rules) for keys in parts.queues}
@@ -132,11 +132,11 @@ class Node:
             # A process that sleeps in the kernel runs no user code any more; what it held is taken back like the rest.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_REAP_SECONDS):
-                    await self.crew.emptied()
+                    await self.crew.roster.emptied()
             if self._listener is not None:
                 await self._listener.stop()
             for slot in self.crew.slots:
-                self.crew.clear_pending(slot)
+                self.crew.succession.settled(slot)
                 slot.inc = 0
             while not await self._joined_again(former):
                 await asyncio.sleep(_REJOIN_RETRY_SECONDS)
@@ -169,14 +169,11 @@ class Node:
 
     # What the parts tell each other.
 
-    def _dump_target(self, handle: WorkerHandle) -> str:
-        return self.crew.dump_target(handle)
-
     def _on_wedged(self, handle: WorkerHandle) -> None:
         self.crew.on_wedged(handle)
 
     def _known(self) -> set[int]:
-        return self.crew.pids() | self.parts.application.pids() | self.parts.children()
+        return self.crew.roster.pids() | self.parts.application.pids() | self.parts.children()
 
     def _on_template(self, handle: TemplateHandle) -> None:
         self.crew.template = handle
@@ -186,6 +183,8 @@ class Node:
     def _on_template_gone(self, generation: int) -> None:
         self.crew.template = None
         self.crew.on_template_gone(generation)
+        # What the application's import had started and what fled the template's group.
+        self.sweep.start()
 
     def _on_death(self, report: ExitReport) -> None:
         announce(report)
@@ -206,7 +205,7 @@ class Node:
         report = slot.pending.report if slot.pending else None
         ident = SlotIdent(self.crew.node, slot.number, slot.next_inc())
         await settle_slot(self.parts.store, self.parts.queues, self.parts.rules, ident, report)
-        self.crew.clear_pending(slot)
+        self.crew.succession.settled(slot)
 
     def _on_idle_gone(self) -> None:
         if not self._stopping:

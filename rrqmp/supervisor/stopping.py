@@ -27,18 +27,18 @@ async def stop(node: Node, hurry: asyncio.Event) -> ExitCode:
     timeout = node.parts.settings.shutdown_timeout
     crew = node.crew
     node.parts.board.head[Head.DRAINING] = 1
-    busy = len(crew.busy)
+    busy = len(crew.roster.busy)
     LOGGER.info("stopping: %s", f"{busy} running, up to {timeout:g} s to finish" if busy else "nothing is running")
     crew.drain()
-    await _first(crew.emptied(), hurry.wait(), timeout)
-    if crew.handles:
-        given_back = len(crew.busy)
+    await _first(crew.roster.emptied(), hurry.wait(), timeout)
+    if len(crew.roster):
+        given_back = len(crew.roster.busy)
         crew.kill_all(KillReason.RELEASED)
         try:
             async with asyncio.timeout(_REAP_SECONDS):
-                await crew.emptied()
+                await crew.roster.emptied()
         except TimeoutError:
-            LOGGER.error("these processes sleep in the kernel and are left: %s", sorted(crew.pids()))
+            LOGGER.error("these processes sleep in the kernel and are left: %s", sorted(crew.roster.pids()))
         LOGGER.info("%d running activities go back to the head of the queue, their attempts not counted", given_back)
     node.sweep.start()
     await node.sweep.finish()

@@ -32,6 +32,7 @@ from rrqmp.supervisor.parent_link import ParentLink
 from rrqmp.supervisor.signals import Signals
 from rrqmp.supervisor.start_failure import StartFailure, StopWished
 from rrqmp.supervisor.stopping import stop
+from rrqmp.supervisor.sweep import Sweep
 
 R = TypeVar("R")
 # Pages beyond one a slot: spares, processes that are dying, reports that wait, processes that will not die.
@@ -93,6 +94,10 @@ class Supervisor:
             await self._node.close()
         if self._application is not None:
             await self._application.close(_TEMPLATE_CLOSE_SECONDS)
+            # Whatever is still below us, after a start that failed or a fault of our own too, goes with us.
+            last_sweep = Sweep(self._children, set)
+            last_sweep.start()
+            await last_sweep.finish()
         if self._store is not None:
             await self._store.close()
         if self._board is not None and self._board_path is not None:
@@ -179,7 +184,7 @@ class Supervisor:
 
     def _on_look(self) -> None:
         if self._node is not None:
-            asyncio.get_running_loop().create_task(log_slots(self._node.crew.all_workers()))
+            asyncio.get_running_loop().create_task(log_slots(list(self._node.crew.roster)))
 
     def _on_boot_loop(self, reason: str) -> None:
         self._failure = StartFailure(ExitCode.BOOT_LOOP, reason)

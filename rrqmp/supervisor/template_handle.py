@@ -19,6 +19,7 @@ from rrqmp.shared_state.launch import Launch, encode_launch
 from rrqmp.shared_state.messages import Close, Configure, Configured, Fork, Forked, Imported, ImportFailed, WorkerConfig
 
 _ANSWER_SECONDS: Final = 2.0
+_ORDERS_MOST: Final = 8
 _THREAD_VARIABLES: Final = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -66,7 +67,8 @@ class TemplateHandle:
     resident_bytes: int = 0
     born: float = field(default_factory=time.monotonic)
     _control: socket.socket | None = None
-    _unanswered: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
+    _unanswered: set[int] = field(default_factory=set)
+    _silence: asyncio.TimerHandle | None = None
 
     def start(self, launch: Launch, environment: Mapping[str, str], keep: Sequence[int] = ()) -> None:
         """Executes a fresh interpreter in a process group of its own. `keep` are descriptors it needs besides."""
@@ -97,9 +99,9 @@ class TemplateHandle:
         loop.add_reader(self.pidfd, self._died)
 
     @property
-    def serves(self) -> bool:
-        """Whether it takes fork requests."""
-        return self.stage is TemplateStage.SERVING
+    def takes_orders(self) -> bool:
+        """Whether it takes one more fork request: too many under way would fill its socket."""
+        return self.stage is TemplateStage.SERVING and len(self._unanswered) < _ORDERS_MOST
 
     def configure(self, config: WorkerConfig, board: int, wake: int) -> None:
         """Hands over the settled settings; it answers when it is warm."""
@@ -107,8 +109,10 @@ class TemplateHandle:
         self._send(Configure(config=config, supervisor_pid=os.getpid()), (board, wake))
 
     def fork(self, life: int, channel: int, dump: int) -> None:
-        """Asks for one process; a template that does not answer within two seconds is killed, and replaced."""
-        self._unanswered[life] = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.kill)
+        """Asks for one process; a template that says nothing for two seconds is killed, and replaced."""
+        self._unanswered.add(life)
+        if self._silence is None:
+            self._await_answer()
         self._send(Fork(life=life), (channel, dump))
 
     def close(self) -> None:
@@ -123,6 +127,14 @@ class TemplateHandle:
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             send_signal(self.pidfd, signal.SIGKILL)
+
+    def _await_answer(self) -> None:
+        """Each answer gives the next one its full time."""
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        if self._unanswered:
+            self._silence = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.kill)
 
     def _send(self, message: messages.Message, descriptors: Sequence[int] = ()) -> None:
         if self._control is None:
@@ -154,9 +166,8 @@ class TemplateHandle:
                 self.resident_bytes = message.resident_bytes
                 self.on_serving(self)
             case Forked():
-                timer = self._unanswered.pop(message.life, None)
-                if timer is not None:
-                    timer.cancel()
+                self._unanswered.discard(message.life)
+                self._await_answer()
                 self.on_forked(message)
             case _:
                 self.kill()
@@ -181,9 +192,8 @@ class TemplateHandle:
             loop.remove_reader(self._control.fileno())
             self._control.close()
             self._control = None
-        for timer in self._unanswered.values():
-            timer.cancel()
         self._unanswered.clear()
+        self._await_answer()
         # The zombie still holds the group's number, so this cannot hit a stranger.
         self.kill()
         os.waitpid(self.pid, 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rrqmp.kernel import proc
 from rrqmp.shared_state.board import KillReason, Page
 
 if TYPE_CHECKING:
@@ -49,6 +51,21 @@ class WorkerHandle:
     def is_spare(self) -> bool:
         """Whether it may still be given a slot."""
         return self.slot is None and self.stage in (Stage.FORKING, Stage.STARTING, Stage.READY) and not self.sentenced
+
+    def become(self, stage: Stage) -> None:
+        """Moves forward; a word that comes late moves nothing back."""
+        self.stage = max(self.stage, stage, key=list(Stage).index)
+
+    def dump_target(self) -> str:
+        """What the link of the worker's own dump descriptor must read."""
+        return proc.descriptor_target(os.getpid(), self.dump)
+
+    def close(self) -> None:
+        """Closes what the supervisor holds of it."""
+        self.channel.close()
+        os.close(self.dump)
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
 
     def __str__(self) -> str:
         place = f"slot {self.slot.number}" if self.slot else "spare"
