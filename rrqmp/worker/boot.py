@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from rrqmp.errors import StoreUnavailable
 from rrqmp.handling.application import Application
 from rrqmp.kernel import prctl, proc
 from rrqmp.kernel.descriptors import move_high
@@ -69,7 +70,11 @@ def _live(inheritance: Inheritance) -> int:
     _forget_the_template()
     config = inheritance.config
     connection = BlockingConnection(config.redis_url, name=f"rrqmp-worker-{os.getpid()}")
-    connection.open()
+    try:
+        connection.open()
+    except StoreUnavailable:
+        # The first call waits for it as long as it takes; to die of it would look like a worker that cannot start.
+        pass
     go, _ = messages.receive(channel)
     if not isinstance(go, Go):
         return EXIT_ORPHANED
