@@ -29,6 +29,11 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
     _prctl(_PR_SET_PDEATHSIG, number)
 
 
+def outlive_parent() -> None:
+    """Takes `die_with_parent` back."""
+    _prctl(_PR_SET_PDEATHSIG, 0)
+
+
 def adopt_orphans() -> None:
     """Makes this process the new parent of whatever its descendants leave behind."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -16,6 +16,9 @@ DUMP_AND_GO_ON: Final = signal.SIGRTMAX - 4
 # The current thread's stack only: faulthandler stops at 100 threads, newest first, and would leave the main one out.
 DUMP_ONE_AND_GO_ON: Final = signal.SIGRTMAX - 5
 
+# To a template that is still importing: its supervisor is dead.
+PARENT_DIED: Final = signal.SIGRTMAX - 6
+
 
 def signal_name(number: int) -> str:
     """`SIGSEGV`, or `SIGRTMAX-3` for a real-time signal."""

@@ -34,6 +34,11 @@ def kill_survivors(board_descriptor: int) -> None:
         if now in (0, started):
             # The group outlives its leader: the number cannot be given to another group while a member lives.
             _kill_group(pid)
+    kill_marked()
+
+
+def kill_marked() -> None:
+    """Kills whatever carries the node's mark and the caller's own group; does not return."""
     mark = os.environ.get(MARK_VARIABLE)
     if mark:
         # Until nothing new is found, since what is killed may have forked meanwhile; bounded, since what sleeps in

@@ -18,8 +18,9 @@ from typing import Final, NoReturn
 
 from rrqmp.errors import ApplicationError, StoreUnavailable
 from rrqmp.handling.application import Application
-from rrqmp.kernel import proc
+from rrqmp.kernel import prctl, proc
 from rrqmp.kernel.descriptors import move_high
+from rrqmp.kernel.signals import PARENT_DIED
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.launch import decode_launch
 from rrqmp.shared_state.messages import (
@@ -58,13 +59,26 @@ def main(arguments: list[str]) -> int:
     gc.disable()
     launch = decode_launch(arguments[1])
     started = time.monotonic()
+    _guard_import(control)
     try:
         application = load_application(launch.app, launch.sys_path, launch.pickle_fd)
     except ApplicationError as error:
         messages.send(control, ImportFailed(message=error.message, traceback=error.traceback[-60_000:]))
         return 1
+    prctl.outlive_parent()
     messages.send(control, _report(application, time.monotonic() - started))
     return Template(control, application, deaf).run()
+
+
+def _guard_import(control: socket.socket) -> None:
+    """Until the import is done nobody reads the control socket: the kernel itself has to tell of a dead supervisor."""
+    signal.signal(PARENT_DIED, lambda number, frame: guard.kill_marked())
+    prctl.die_with_parent(PARENT_DIED)
+    try:
+        if not control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+            guard.kill_marked()
+    except BlockingIOError:
+        pass
 
 
 def _report(application: Application, seconds: float) -> Imported:
