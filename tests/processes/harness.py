@@ -258,12 +258,15 @@ class Supervised:
         return eventually(lambda: next(iter(self._templates()), 0), seen=lambda: self.log)
 
     def _templates(self) -> list[int]:
-        return [pid for pid in proc.children(self.process.pid) if "rrqmp.worker" in _arguments(pid) and _leads(pid)]
+        # Workers are forks of the template and bear its arguments; those that lead a group are named in the board.
+        workers = set(self.workers())
+        children = (pid for pid in proc.children(self.process.pid) if "rrqmp.worker" in proc.command_line(pid))
+        return [pid for pid in children if pid not in workers and _leads_group(pid) and is_alive(pid)]
 
     def left(self) -> list[str]:
         """Processes that carry this supervisor's mark: it, its own, and its handlers'."""
         pids = proc.pids_with_environment(TEST_MARK, self.mark)
-        return [f"{pid}: {proc.command_line(pid)}" for pid in pids if _alive(pid)]
+        return [f"{pid}: {proc.command_line(pid)}" for pid in pids if is_alive(pid)]
 
 
 def _is_child(page: Page, parent: int) -> bool:
@@ -271,34 +274,17 @@ def _is_child(page: Page, parent: int) -> bool:
     return bool(pid) and pid in proc.children(parent) and proc.start_time(pid) == page.words[Word.START_TIME]
 
 
-def _arguments(pid: int) -> str:
-    # Workers are forks of the template and bear its arguments; only their group tells them apart at birth.
-    return proc.command_line(pid)
-
-
-def _leads(pid: int) -> bool:
-    # A worker's parent at its birth was the template's child, so the template is the oldest of its kind.
-    state = proc.signal_state(pid)
-    siblings = [one for one in proc.children(_parent(pid)) if "rrqmp.worker" in proc.command_line(one)]
-    return state is not None and state.state != "Z" and pid == min(siblings, key=proc.start_time)
-
-
-def _parent(pid: int) -> int:
+def _leads_group(pid: int) -> bool:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(text.rpartition(")")[2].split()[1])
-
-
-def _alive(pid: int) -> bool:
-    state = proc.signal_state(pid)
-    return state is not None and state.state not in "ZX"
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def is_alive(pid: int) -> bool:
     """Whether the process is there and no zombie."""
-    return _alive(pid)
+    state = proc.signal_state(pid)
+    return state is not None and state.state not in "ZX"
 
 
 def start_supervisor(
