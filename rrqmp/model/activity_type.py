@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Generic, TypedDict
+from typing import Any, Generic, TypedDict, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -35,6 +35,34 @@ class ActivityType(Generic[P, R]):
     """
 
     __slots__ = ("_codecs", "allow_nan", "defaults", "name", "payload_type", "result_type")
+
+    @overload
+    def __init__(
+        self: ActivityType[Any, Any], name: str, /, *, allow_nan: bool = False, **defaults: Unpack[SubmitDefaults]
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: ActivityType[P, Any],  # pyright: ignore[reportInvalidTypeVarUse]
+        name: str,
+        payload: type[P],
+        /,
+        *,
+        allow_nan: bool = False,
+        **defaults: Unpack[SubmitDefaults],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        payload: type[P],
+        result: type[R],
+        /,
+        *,
+        allow_nan: bool = False,
+        **defaults: Unpack[SubmitDefaults],
+    ) -> None: ...
 
     def __init__(
         self,

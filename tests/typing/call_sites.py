@@ -57,6 +57,8 @@ THUMBNAIL = ActivityType("thumbnail", Job, Thumb, priority=ActivityPriority.LOW)
 ROWS = ActivityType("rows", list[Row], dict[str, int])
 UNTYPED = ActivityType("untyped")
 assert_type(THUMBNAIL, ActivityType[Job, Thumb])
+assert_type(UNTYPED, ActivityType[Any, Any])
+assert_type(ActivityType("half", Job), ActivityType[Job, Any])
 assert_type(ROWS, ActivityType[list[Row], dict[str, int]])
 ActivityType("thumbnail", Job, Thumb, timeout=3)  # wrong
 
@@ -144,7 +146,9 @@ assert_type(executor.execute(resize, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(named, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(later, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(later_bare, Job("a")), ActivityFuture[Thumb])
-assert_type(executor.execute(ROWS, [{"a": 1}]), ActivityFuture[dict[str, int]])
+# A literal would do for pyright; mypy takes it for a dict before it looks at ROWS.
+rows: list[Row] = [{"a": 1}]
+assert_type(executor.execute(ROWS, rows), ActivityFuture[dict[str, int]])
 assert_type(executor.execute("thumbnail", {"path": "a"}), ActivityFuture[Any])
 assert_type(executor.execute("thumbnail"), ActivityFuture[Any])
 assert_type(executor.execute(Kind.RENDER, 1), ActivityFuture[Any])
