@@ -111,4 +111,4 @@ def __dir__() -> list[str]:
 
 if not TYPE_CHECKING:
     # Type checkers read the imports above.
-    __all__ = ["__version__", *_HOME_OF]
+    __all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the table holds strings only
