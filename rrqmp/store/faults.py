@@ -25,6 +25,8 @@ class Remedy(Enum):
 # Said by a server that is about to be well again: a failover under way, a slot on the move, a script that runs long.
 _PASSING: Final = ("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "UNBLOCKED", "NOREPLICAS")
 _ELSEWHERE: Final = ("READONLY",)
+# The library's asynchronous connection makes a plain ConnectionError of these.
+_REFUSALS: Final = ("Authentication required", "WRONGPASS", "invalid username-password pair", "invalid password")
 _FIRST_PAUSE_SECONDS: Final = 0.025
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
@@ -34,7 +36,7 @@ def remedy_for(error: Exception) -> Remedy:
     if isinstance(error, exceptions.NoScriptError):
         return Remedy.LOAD_SCRIPT
     text = str(error)
-    if isinstance(error, exceptions.AuthenticationError):
+    if _is_refusal(error, text):
         return Remedy.GIVE_UP
     if isinstance(error, exceptions.BusyLoadingError):
         return Remedy.WAIT
@@ -57,13 +59,17 @@ def translate(error: Exception, address: RedisAddress) -> Exception:
         return QueueFull(
             f"Redis at {address} is out of memory and takes no new activity; free memory or raise maxmemory"
         )
-    if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
+    if _is_refusal(error, text) or isinstance(error, exceptions.NoPermissionError):
         return StoreError(f"Redis at {address} refuses this user or password: {text}; check the URL")
     if "LAYOUT" in text.split(":")[0]:
         return StoreError(f"The queue at {address} was written by another version of rrqmp ({text}); use that version")
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return StoreUnavailable(f"Redis at {address} does not answer: {text}; is it running, and is the URL right?")
     return StoreError(f"Redis at {address} answered: {text}")
+
+
+def _is_refusal(error: Exception, text: str) -> bool:
+    return isinstance(error, exceptions.AuthenticationError) or text.startswith(_REFUSALS)
 
 
 def pauses() -> Iterator[float]:

@@ -35,10 +35,10 @@ def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield store
 
 
-def _fill(store: BlockingConnection, keys: QueueKeys, number: int, **options: int) -> None:
+def _fill(store: BlockingConnection, keys: QueueKeys, number: int, *, delay_us: int = 0) -> None:
     for start in range(0, number, MAX_ITEMS):
         ids = range(start, min(number, start + MAX_ITEMS))
-        items = [Submission(f"0198f3c2-a1b2-7000-8000-{i:012d}", "thumbnail", SPEC, **options) for i in ids]
+        items = [Submission(f"0198f3c2-a1b2-7000-8000-{i:012d}", "thumbnail", SPEC, delay_us=delay_us) for i in ids]
         store.run(enqueue(keys, RULES, items))
 
 
@@ -47,7 +47,19 @@ def _slow_scripts(store: BlockingConnection) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.alone
-def test_no_bite_is_slow(own: BlockingConnection, keys: QueueKeys) -> None:
+def test_no_bite_is_slow(own: BlockingConnection, queue_name: str) -> None:
+    # A machine that pauses makes calls slow now and then, a bite that is too large makes them slow in every round.
+    for attempt in range(5):
+        own.command("SLOWLOG", "RESET")
+        _bite(own, QueueKeys(f"{queue_name}-{attempt}"))
+        slow = _slow_scripts(own)
+        if not slow:
+            return
+    raise AssertionError(f"slow in every round, the last time: {slow}")
+
+
+def _bite(own: BlockingConnection, keys: QueueKeys) -> None:
+    """Every script that takes a bite, with full ones."""
     ident = SlotIdent("n@1", 0, 1)
     own.run(heartbeat(keys, RULES, ident.node, joining=True, slots=[0]))
     _fill(own, keys, 2000, delay_us=1)
@@ -67,9 +79,6 @@ def test_no_bite_is_slow(own: BlockingConnection, keys: QueueKeys) -> None:
     while own.run(reclaim(keys, RULES, ident.node, ReclaimCause.RESTART)).left:
         pass
     own.run(trim(keys))
-    slow = _slow_scripts(own)
-    # One of some hundred calls may meet the machine's own pause; a bite that is too large is slow again and again.
-    assert len(slow) <= 1, slow
 
 
 def test_waiting_activity_takes_at_most_a_kibibyte(own: BlockingConnection, keys: QueueKeys) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from rrqmp.errors import ConfigurationError, StoreUnavailable
-from rrqmp.store import embedded
 from rrqmp.store.connection import BlockingConnection
-from rrqmp.store.embedded import EmbeddedServer
+from rrqmp.store.embedded import EmbeddedServer, find_binary
 from rrqmp.store.embedded_place import resolve_embedded
 
 _PARENT = """
@@ -119,9 +118,9 @@ def test_server_that_cannot_start_says_why(folder: Path) -> None:
 
 
 def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"rrqmp\[embedded\]"):
-        embedded.find_binary()
+        find_binary()
 
 
 def test_stopped_server_leaves_no_socket(folder: Path) -> None:

@@ -22,7 +22,7 @@ from rrqmp.store.rules import StoreRules
 
 RULES = StoreRules()
 IDENT = SlotIdent("n@1", 0, 1)
-FAULTS = {
+FAULTS: dict[str, list[tuple[str | bytes, ...]]] = {
     "record deleted": [("DEL",)],
     "record a string": [("DEL",), ("SET", b"\x00\xff{")],
     "record a list": [("DEL",), ("RPUSH", "a")],
@@ -167,12 +167,10 @@ def test_readers_survive_whatever_lies_there(store: BlockingConnection, keys: Qu
 
 def test_queue_of_another_layout_is_refused(store: BlockingConnection, keys: QueueKeys) -> None:
     store.command("HSET", keys.meta, "version", "99")
-    for call in (
-        enqueue(keys, RULES, [Submission("x", "t", b"{}\n1")]),
-        heartbeat(keys, RULES, "n@1", joining=True, slots=[0]),
-    ):
-        with pytest.raises(StoreError, match="another version"):
-            store.run(call)
+    with pytest.raises(StoreError, match="another version"):
+        store.run(enqueue(keys, RULES, [Submission("x", "t", b"{}\n1")]))
+    with pytest.raises(StoreError, match="another version"):
+        store.run(heartbeat(keys, RULES, "n@1", joining=True, slots=[0]))
 
 
 def test_gates_bear_foreign_numbers(store: BlockingConnection, keys: QueueKeys) -> None:

@@ -20,7 +20,7 @@ RULES = StoreRules()
 
 
 def _connections(store: BlockingConnection, name: str) -> int:
-    return store.command("CLIENT", "LIST").decode().count(f"name={name} ")
+    return len(_ids(store, name))
 
 
 def test_threads_share_a_bounded_number_of_connections(

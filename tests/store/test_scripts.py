@@ -58,10 +58,17 @@ def worker(store: BlockingConnection, keys: QueueKeys) -> Worker:
     return Worker(store, keys)
 
 
-def _submit(store: BlockingConnection, keys: QueueKeys, *ids: str, **options: object) -> None:
-    items = [Submission(i, str(options.get("type", "t")), b"{}\n1") for i in ids]
-    changed = {name: value for name, value in options.items() if name != "type"}
-    store.run(enqueue(keys, RULES, [item._replace(**changed) for item in items]))
+def _submit(
+    store: BlockingConnection,
+    keys: QueueKeys,
+    *ids: str,
+    type: str = "t",  # noqa: A002  # reads best in the tests
+    priority: int = 1,
+    delay_us: int = 0,
+    at_us: int = 0,
+) -> None:
+    items = [Submission(i, type, b"{}\n1", priority, delay_us, at_us) for i in ids]
+    store.run(enqueue(keys, RULES, items))
 
 
 def _status(store: BlockingConnection, keys: QueueKeys, activity_id: str) -> ActivityStatus | None:

@@ -13,7 +13,6 @@ local ACTIVITY, IDEMPOTENCY = root .. '@activity@', root .. '@idempotency@'
 local meta = call('HMGET', KEYS[1], 'stamp', 'version')
 if meta[2] and meta[2] ~= '@layout@' then return redis.error_reply('LAYOUT ' .. meta[2]) end
 local stamp = tonumber(meta[1]) or 0
-call('EXISTS', root .. '@heads@')
 
 -- The state of a record; a foreign type counts as a record in no state, so that its id is never overwritten.
 local function peek(key, field)
@@ -24,7 +23,7 @@ local function peek(key, field)
 end
 
 local MAY_FOLLOW = {dead_letter = true, cancelled = true}
-local owners, specs, seen, replies, accepted = {}, {}, {}, {}, {}
+local owners, specs, replies, accepted = {}, {}, {}, {}
 local function decide(id, type_name, key, mode, spec)
   local known = specs[id] or peek(ACTIVITY .. id, 'spec')
   if known then return known == spec and 'exists' or 'conflict' end
@@ -55,9 +54,9 @@ for i = 2, #ARGV, 8 do
     specs[id] = spec
     accepted[#accepted + 1] = {id, type_name, ARGV[i + 2], due, name, spec}
     any_delayed = any_delayed or due > now
-    if not seen[type_name] then
-      seen[type_name] = true
+    if not heads_before[type_name] then
       call('ZCARD', root .. '@ready@' .. type_name)
+      heads_before[type_name] = tonumber(call('ZSCORE', root .. '@heads@', type_name) or math.huge)
     end
   end
 end

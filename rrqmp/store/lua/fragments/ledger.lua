@@ -1,7 +1,8 @@
 -- What a script owes to counters and ready sets: noted by id, written once a type.
 local arrivals, waiting, running, touched = {}, {}, {}, {}
--- Scores of heads that are known without asking, of types to which nothing was added.
-local next_heads = {}
+-- Scores of heads that are known without asking: of types to which nothing was added, what is first now; of types from
+-- which nothing was taken, what was first before (infinite where nothing was), and the least that was added.
+local next_heads, heads_before, least = {}, {}, {}
 local function owe(account, name, n) account[name] = (account[name] or 0) + n end
 -- An id whose record says so already becomes ready.
 local function arrive(type_name, prio, score, id)
@@ -12,6 +13,7 @@ local function arrive(type_name, prio, score, id)
   end
   list[#list + 1] = us(score)
   list[#list + 1] = id
+  least[type_name] = math.min(score, least[type_name] or score)
   owe(waiting, type_name .. '\31' .. prio, 1)
 end
 -- Counters are written by pcall: a stranger's value there must not stop a write phase.
@@ -25,6 +27,11 @@ local function add(key, account)
 end
 -- head(type): writes the score of the first into `heads`; false if the type has run empty.
 local function head(type_name)
+  local before = heads_before[type_name]
+  if before then
+    if least[type_name] < before then call('ZADD', root .. '@heads@', us(least[type_name]), type_name) end
+    return true
+  end
   local score = not arrivals[type_name] and next_heads[type_name]
     or call('ZRANGE', root .. '@ready@' .. type_name, 0, 0, 'WITHSCORES')[2]
   if score then
