@@ -157,7 +157,14 @@ class Life:
         from rrqmp.client.executor import ActivityExecutor
 
         name, _ = self._config.queues[0]
-        return ActivityExecutor.connect(self._config.redis_url, name, prefix=self._config.prefix)
+        config = self._config
+        return ActivityExecutor.connect(
+            config.redis_url,
+            name,
+            prefix=config.prefix,
+            payload_limit=config.payload_limit,
+            priority_aging=config.rules.priority_aging,
+        )
 
     def _idle(self, source: QueueSource) -> bool:
         """Sleeps; true where it is to leave."""
