@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rrqmp.cli.queue_options import PATIENCE_SECONDS, queue_options, read_settings
-from rrqmp.errors import ConfigurationError, InvalidPayload
+from rrqmp.errors import ConfigurationError
 from rrqmp.model.options import check_priority
 from rrqmp.model.units import seconds_of_text
 
@@ -59,7 +59,7 @@ def _decode(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise InvalidPayload(
+        raise click.UsageError(
             f'the payload is no JSON: {error}; quote it for the shell: \'{{"path": "a.png"}}\''
         ) from None
 

@@ -30,6 +30,7 @@ WHERE = RedisAddress(host="db")
         (exceptions.ResponseError("WRONGTYPE Operation"), Remedy.GIVE_UP),
         (exceptions.OutOfMemoryError("command not allowed"), Remedy.GIVE_UP),
         (exceptions.AuthenticationError("WRONGPASS"), Remedy.GIVE_UP),
+        (exceptions.ConnectionError("Authentication required."), Remedy.GIVE_UP),
     ],
 )
 def test_error_is_sorted(error: Exception, remedy: Remedy) -> None:
