@@ -361,3 +361,14 @@ def test_a_status_is_the_one_of_the_moment(executor: ActivityExecutor, worker: F
     assert future.status() is ActivityStatus.PENDING
     worker.complete_next("render")
     assert future.status() is ActivityStatus.COMPLETED
+
+
+def test_an_end_that_nobody_told_is_found_by_the_net(
+    executor: ActivityExecutor, store: BlockingConnection, keys: QueueKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rrqmp.client.notices.NET_SECONDS", 0.05)
+    future = executor.execute("render", 1)
+    [began] = waiting([future])
+    eventually(lambda: store.command("HEXISTS", keys.activity(future.activity_id), "watch"))
+    store.command("HSET", keys.activity(future.activity_id), "st", "completed", "out", b'{"kind":"completed"}\n9')
+    assert began.result(PATIENCE) == 9
