@@ -12,7 +12,7 @@ from rrqmp.store.calls.cancel import CancelOutcome, cancel
 from rrqmp.store.calls.cycle import Claim, CycleReply, Settlement, SlotIdent, Verdict, cycle
 from rrqmp.store.calls.ends import release
 from rrqmp.store.calls.enqueue import Acceptance, Submission, enqueue
-from rrqmp.store.calls.heartbeat import heartbeat
+from rrqmp.store.calls.heartbeat import heartbeat, wake
 from rrqmp.store.calls.stats import stats
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.keys import QueueKeys
@@ -73,6 +73,9 @@ def test_release_cancel_and_heartbeat_pass(full: BlockingConnection, keys: Queue
     assert full.run(cancel(keys, RULES, "x0")).outcome is CancelOutcome.REQUESTED
     assert full.run(release(keys, RULES, "n@1", 0, [("x1", IDENT.token(1))])) == [Verdict.OK]
     assert not full.run(heartbeat(keys, RULES, IDENT.node, joining=False, slots=[0])).fenced
+    full.command("DEL", keys.wake("t"))
+    full.run(wake(keys, ["t"]))
+    assert full.command("LLEN", keys.wake("t")) == 1
 
 
 def test_work_is_accepted_again_when_there_is_room(full: BlockingConnection, keys: QueueKeys) -> None:

@@ -110,7 +110,7 @@ while #claims < want and #bad < 16 and bytes < 262144 do
     queue.at, queue.offset = 1, queue.offset + #queue.list / 2
     queue.score = queue.list[2] and tonumber(queue.list[2])
   else
-    local record = read(id)
+    local record = read(id, true)
     local state, suspect = record[ST], record[CRASHES] or record[LOSSES]
     local waits = state == 'pending' or state == 'scheduled' or state == 'retrying'
     if waits and record[TY] == queue.name and record[SPEC] ~= '' then
@@ -121,7 +121,7 @@ while #claims < want and #bad < 16 and bytes < 262144 do
       queue.room = queue.room - 1
       bytes = suspect and math.huge or bytes + #record[SPEC]
     else
-      bad[#bad + 1] = {queue.name, id, record}
+      bad[#bad + 1] = {queue.name, id, read(id)}
     end
     queue.at = queue.at + 2
     queue.score = tonumber(queue.list[queue.at + 1] or queue.score)

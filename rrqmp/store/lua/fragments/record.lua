@@ -1,9 +1,10 @@
 -- Reading records. A field that is missing is false; `K` and `SPEC` are made whole, so that no later step can fail.
 local ST, TY, K, SPEC, ATT, CRASHES, LOSSES, TOK, LAST, CANCEL, WATCH, HIST = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
-local function read(id)
+-- What waits has only the first seven; a claim spares the look for the others.
+local function read(id, waits)
   local key = root .. '@activity@' .. id
-  local record = redis.pcall('HMGET', key, 'st', 'ty', 'k', 'spec', 'att', 'crashes', 'losses', 'tok', 'last', 'cancel',
-    'watch', 'hist')
+  local record = waits and redis.pcall('HMGET', key, 'st', 'ty', 'k', 'spec', 'att', 'crashes', 'losses')
+    or redis.pcall('HMGET', key, 'st', 'ty', 'k', 'spec', 'att', 'crashes', 'losses', 'tok', 'last', 'cancel', 'watch', 'hist')
   if record.err then
     -- A slot that is being moved must end the script here, before its first write; a foreign type is no record.
     if not string.find(record.err, 'WRONGTYPE', 1, true) then call('HGET', key, 'st') end
