@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, TypeAlias, cast
 
 from hiredis import pack_command
