@@ -131,7 +131,7 @@ class Life:
         began = time.monotonic_ns()
         last = len(claims) - 1
         for position, claim in enumerate(claims):
-            if position and (words[Word.DRAINING] or record.revoked or time.monotonic_ns() - began > _BATCH_NS):
+            if words[Word.DRAINING] or (position and (record.revoked or time.monotonic_ns() - began > _BATCH_NS)):
                 break
             settlement, run_ns = runner.run(claim, batch, position, more=position < last)
             self._pace.saw(run_ns)
