@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 _FRAME: Final = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<name>.+)$')
-_THREAD: Final = re.compile(r"^(Current thread|Thread) 0x")
-_CURRENT: Final = "Current thread"
+_THREAD: Final = re.compile(r"^(Current thread 0x|Thread 0x|Stack \(most recent)")
+# "Stack" heads the dump of one thread alone, which is written of a process with very many.
+_CURRENT: Final = ("Current thread", "Stack")
 _PACKAGE: Final = Path(__file__).parent.parent
 _MACHINERY: Final = tuple(f"{_PACKAGE / room}/" for room in ("handling", "worker", "client", "store", "telemetry"))
 _LIBRARY: Final = tuple({path + "/" for key, path in sysconfig.get_paths().items() if key in ("stdlib", "platstdlib")})

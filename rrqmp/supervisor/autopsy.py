@@ -16,8 +16,10 @@ from rrqmp.shared_state.stack_text import stuck_at, trim
 from rrqmp.supervisor.judgement import Charge, Record, judge
 from rrqmp.supervisor.worker_handle import WorkerHandle
 
-DUMP_BYTES_MOST: Final = 48 * 1024
+_DUMP_HEAD_BYTES: Final = 16 * 1024
+_DUMP_TAIL_BYTES: Final = 32 * 1024
 _NS: Final = 1e9
+_LINE_FEED: Final = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,17 @@ def reap(pid: int) -> ExitStatus | None:
     return ExitStatus(died_of, code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def read_dump(descriptor: int) -> str:
-    """The last dump in a worker's file; a killed one's only one."""
-    size = os.fstat(descriptor).st_size
-    return os.pread(descriptor, DUMP_BYTES_MOST, max(0, size - DUMP_BYTES_MOST)).decode(errors="replace")
+def read_dump(descriptor: int, first: int = 0) -> str:
+    """What a worker has dumped from that offset on, without the middle of a long one.
+
+    Both ends count: a process with many threads writes its main one first, one with few writes it last.
+    """
+    size = os.fstat(descriptor).st_size - first
+    if size <= _DUMP_HEAD_BYTES + _DUMP_TAIL_BYTES:
+        return os.pread(descriptor, max(0, size), first).decode(errors="replace")
+    head = os.pread(descriptor, _DUMP_HEAD_BYTES, first).decode(errors="replace")
+    tail = os.pread(descriptor, _DUMP_TAIL_BYTES, first + size - _DUMP_TAIL_BYTES).decode(errors="replace")
+    return f"{head.rpartition(_LINE_FEED)[0]}\n[...]\n{tail.partition(_LINE_FEED)[2]}"
 
 
 class MemoryKills:
@@ -75,7 +84,7 @@ def examine(
     record = Record.read(handle.page)
     unordered_kill = status.signal == 9 and handle.ordered is KillReason.NONE
     charge = judge(record, memory_kill=unordered_kill and memory_kills.risen())
-    dump = trim(read_dump(handle.dump))
+    dump = trim(read_dump(handle.dump, handle.dumped_from))
     notes = list(handle.notes)
     if charge is not None and not dump:
         notes.append(_why_no_stack(status, charge))

@@ -7,6 +7,7 @@ settled and claimed the next one; without the handshake 273 of 1500 kills near a
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -59,7 +60,8 @@ class Ladder:
         loop = asyncio.get_running_loop()
         if proc.thread_count(handle.pid) > _THREADS_ONE_DUMP:
             send_signal(handle.pidfd, DUMP_ONE_AND_GO_ON)
-            loop.call_later(_ONE_THREAD_SECONDS, self._dump_and_die, handle)
+            send_signal(handle.pidfd, signal.SIGCONT)
+            self._await_one(handle, os.fstat(handle.dump).st_size, loop.time() + DUMP_SECONDS / 2)
         else:
             self._dump_and_die(handle)
         loop.call_later(DUMP_SECONDS, self._after_dump, handle)
@@ -71,6 +73,16 @@ class Ladder:
         handle.sentenced = True
         send_signal(handle.pidfd, signal.SIGKILL)
         asyncio.get_running_loop().call_later(WEDGED_SECONDS, self._after_kill, handle)
+
+    def _await_one(self, handle: WorkerHandle, size: int, until: float) -> None:
+        """Waits for the dump of one thread: of two signals that are both pending the later one's handler runs first."""
+        if handle.stage is Stage.DEAD:
+            return
+        loop = asyncio.get_running_loop()
+        if os.fstat(handle.dump).st_size > size or loop.time() > until:
+            self._dump_and_die(handle)
+        else:
+            loop.call_later(_ONE_THREAD_SECONDS, self._await_one, handle, size, until)
 
     def _dump_and_die(self, handle: WorkerHandle) -> None:
         if handle.stage is Stage.DEAD:

@@ -13,9 +13,9 @@ from rrqmp.kernel.pidfd import send_signal
 from rrqmp.kernel.signals import DUMP_AND_GO_ON
 from rrqmp.shared_state.board import KillReason, Word
 from rrqmp.shared_state.stack_text import trim
-from rrqmp.supervisor.autopsy import DUMP_BYTES_MOST
+from rrqmp.supervisor.autopsy import read_dump
 from rrqmp.supervisor.log import LOGGER
-from rrqmp.supervisor.worker_handle import WorkerHandle
+from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
 
 # faulthandler writes in about a millisecond, in C code too; a loaded machine takes longer.
 _DUMP_SECONDS: Final = 0.05
@@ -31,7 +31,9 @@ async def log_slots(workers: Sequence[WorkerHandle]) -> None:
             send_signal(handle.pidfd, DUMP_AND_GO_ON)
     await asyncio.sleep(_DUMP_SECONDS)
     for handle in workers:
-        LOGGER.info("%s", _describe(handle, sizes.get(handle.life)))
+        # Who died meanwhile has an obituary, and its page and file are no longer its own.
+        if handle.stage is not Stage.DEAD:
+            LOGGER.info("%s", _describe(handle, sizes.get(handle.life)))
 
 
 def _describe(handle: WorkerHandle, dumped_from: int | None) -> str:
@@ -43,5 +45,6 @@ def _describe(handle: WorkerHandle, dumped_from: int | None) -> str:
     first = f"{handle} runs {page.activity_type()} {page.activity_id()} for {age:.2f} s, deadline in {left:.2f} s"
     if dumped_from is None:
         return first
-    dump = os.pread(handle.dump, DUMP_BYTES_MOST, dumped_from).decode(errors="replace")
+    dump = read_dump(handle.dump, dumped_from)
+    handle.dumped_from = os.fstat(handle.dump).st_size
     return "\n         ".join([first, *trim(dump).splitlines()])

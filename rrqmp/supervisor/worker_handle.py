@@ -44,6 +44,8 @@ class WorkerHandle:
     ordered: KillReason = KillReason.NONE
     sentenced: bool = False
     wedged: bool = False
+    # Where in its file the dump of its death begins: behind those that were only looked at.
+    dumped_from: int = 0
     born: float = field(default_factory=time.monotonic)
     notes: list[str] = field(default_factory=list)
 
