@@ -15,6 +15,7 @@ from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
 from tests.processes.harness import TEST_MARK, Queue, Supervised, eventually, start_supervisor
+from tests.processes.proxy import Proxy
 from tests.servers import embedded_server
 
 Supervise = Callable[..., Supervised]
@@ -25,6 +26,13 @@ _numbers = itertools.count(1)
 def queue(store: BlockingConnection, keys: QueueKeys, tmp_path: Path) -> Queue:
     """The test's queue on the shared server."""
     return Queue(store, keys, tmp_path)
+
+
+@pytest.fixture
+def proxy(server: EmbeddedServer, tmp_path: Path) -> Iterator[Proxy]:
+    """A relay in front of the shared server; to be asked for before `supervise`, so that it outlives the supervisor."""
+    with Proxy(server.place.socket, tmp_path / "proxy.sock") as running:
+        yield running
 
 
 @pytest.fixture
@@ -85,4 +93,4 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSer
         yield running
 
 
-__all__ = ["TEST_MARK", "Supervise", "own_server", "queue", "supervise"]
+__all__ = ["TEST_MARK", "Supervise", "own_server", "proxy", "queue", "supervise"]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.status import ActivityStatus
-from rrqmp.store.embedded import EmbeddedServer
 from tests.processes.conftest import Supervise
 from tests.processes.harness import Queue, Supervised, eventually, is_alive, kinds
 from tests.processes.proxy import Proxy
@@ -82,17 +81,16 @@ def test_strays_that_the_guard_could_not_kill_die_at_the_next_start(queue: Queue
 
 
 def test_report_that_lay_unsettled_in_the_board_is_settled_after_the_restart(
-    queue: Queue, server: EmbeddedServer, supervise: Supervise, tmp_path: Path
+    queue: Queue, proxy: Proxy, supervise: Supervise
 ) -> None:
-    with Proxy(server.place.socket, tmp_path / "proxy.sock") as proxy:
-        first = supervise(workers=1, url=proxy.url, lease=60)
-        one = queue.submit("hold", {"notes": str(queue.notes()), "gate": "/nowhere"}, timeout=0.3, max_retries=0)
-        queue.noted(one)
-        # No call of any worker reaches the server any more: the successor cannot settle.
-        proxy.hold_requests()
-        first.logged("killed at its deadline")
-        kill_supervisor(first)
-        proxy.drop_held()
+    first = supervise(workers=1, url=proxy.url, lease=60)
+    one = queue.submit("hold", {"notes": str(queue.notes()), "gate": "/nowhere"}, timeout=0.3, max_retries=0)
+    queue.noted(one)
+    # No call of any worker reaches the server any more: the successor cannot settle.
+    proxy.hold_requests()
+    first.logged("killed at its deadline")
+    kill_supervisor(first)
+    proxy.drop_held()
     assert queue.show(one).status is ActivityStatus.RUNNING
     supervise(workers=1, node=first.node)
     record = queue.ended(one)
