@@ -56,13 +56,6 @@ class Registration:
         """Seconds that one attempt may take: the submitter's wish, else the handler's."""
         return self.timeout if spec.timeout is None else spec.timeout
 
-    def policy_for(self, spec: Spec) -> RetryPolicy:
-        """The policy of one activity: the submitter's policy, else the handler's; its number of retries apart."""
-        policy = spec.retry or self.retry
-        if spec.max_retries is None or spec.max_retries == policy.max_retries:
-            return policy
-        return RetryPolicy(spec.max_retries, policy.base, policy.cap, policy.jitter)
-
     def describe(self) -> dict[str, object]:
         """The limits and the origin, in plain values, for a report."""
         return {

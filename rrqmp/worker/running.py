@@ -102,7 +102,7 @@ class Runner:
         if isinstance(outcome, Returned):
             settlement = self._completed(claim, batch, spec, outcome, run_ns)
         else:
-            settlement = self._failed(claim, batch, registration.policy_for(spec), spec, outcome, run_ns)
+            settlement = self._failed(claim, batch, spec.policy(registration.retry), spec, outcome, run_ns)
         return settlement, run_ns
 
     def _context(self, claim: Claim, queue: int, spec: Spec, deadline_ns: int) -> ActivityContext:

@@ -170,9 +170,9 @@ def test_the_submitters_wishes_go_before_the_handlers() -> None:
     registration = of(Thumbnail)
     assert registration.timeout_for(Spec()) == 20.0
     assert registration.timeout_for(Spec(timeout=3.0)) == 3.0
-    assert registration.policy_for(Spec()).max_retries == 1
-    assert registration.policy_for(Spec(max_retries=7)).max_retries == 7
-    assert registration.policy_for(Spec(retry=RetryPolicy(2, base=9.0))).base == 9.0
+    assert Spec().policy(registration.retry).max_retries == 1
+    assert Spec(max_retries=7).policy(registration.retry).max_retries == 7
+    assert Spec(retry=RetryPolicy(2, base=9.0)).policy(registration.retry).base == 9.0
 
 
 def test_a_registry_refuses_a_second_handler_and_names_both() -> None:
