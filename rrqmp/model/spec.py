@@ -28,7 +28,7 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     parent: str = ""
 
     def policy(self, of_handler: RetryPolicy) -> RetryPolicy:
-        """The submitter's policy where it set one, else the handler's; `max_retries` alone overrides only the number."""
+        """The submitter's policy if it set one, else the handler's; `max_retries` alone overrides only the number."""
         policy = self.retry or of_handler
         if self.max_retries is None or self.max_retries == policy.max_retries:
             return policy

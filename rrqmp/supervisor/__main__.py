@@ -1,4 +1,4 @@
-"""`python -m rrqmp.supervisor` is `rrqmp run`. Entry points stand above all rooms: this file alone looks up to `cli`."""
+"""`python -m rrqmp.supervisor`: a supervisor for scripts and service managers, the same as `rrqmp run`."""
 
 from rrqmp.cli.run_command import main
 
