@@ -85,7 +85,7 @@ def _unpickle(descriptor: int | None) -> object:
     if descriptor is None:
         raise ApplicationError("the application was to come by value, and no descriptor came with the launch order")
     # Only where a script or a notebook sent its engine; nothing that lies in Redis is ever unpickled here.
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped]  # ships no types
 
     try:
         with os.fdopen(descriptor, "rb") as file:

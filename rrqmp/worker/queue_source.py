@@ -6,20 +6,26 @@ the life's affair.
 
 from __future__ import annotations
 
+import logging
 import random
 import select
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from rrqmp.errors import StoreError
 from rrqmp.shared_state.messages import WorkerConfig
 from rrqmp.store.calls.cycle import Claim, CycleReply, CycleStatus, Settlement, SlotIdent, cycle
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
+from rrqmp.store.script import Call
 
 _POLL_JITTER: Final = 0.2
+_SPOILT_SECONDS: Final = 1.0
+_log: Final = logging.getLogger("rrqmp.worker")
 
 
 class Woken(StrEnum):
@@ -88,7 +94,12 @@ class QueueSource:
         unsettled = bool(ended.settlements)
         for queue in self._order():
             mine = unsettled and queue == ended.queue
-            reply = self._cycle(queue, want, ended.settlements if mine else ())
+            try:
+                reply = self._cycle(queue, want, ended.settlements if mine else ())
+            except NotOurs:
+                if unsettled and not mine:
+                    self._cycle(ended.queue, 0, ended.settlements)
+                raise
             if mine:
                 unsettled = False
             if reply.claims:
@@ -138,7 +149,7 @@ class QueueSource:
     def _cycle(self, queue: int, want: int, settlements: Sequence[Settlement]) -> CycleReply:
         self._seq += 1
         woken, self._woken[queue] = self._woken[queue], []
-        reply = self.connection.run(
+        reply = self._run(
             cycle(
                 self.keys[queue],
                 self.rules,
@@ -153,3 +164,12 @@ class QueueSource:
         if reply.status is CycleStatus.SUPERSEDED or (reply.status is CycleStatus.FENCED and want):
             raise NotOurs(reply.status)
         return reply
+
+    def _run(self, call: Call[CycleReply]) -> CycleReply:
+        """Makes the call until the server can answer it: a stranger's value under a main key stops the queue, not us."""
+        while True:
+            try:
+                return self.connection.run(call)
+            except StoreError as error:
+                _log.error("the queue cannot be used, trying again in %g s: %s", _SPOILT_SECONDS, error)
+                time.sleep(_SPOILT_SECONDS)

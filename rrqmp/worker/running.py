@@ -29,7 +29,6 @@ from rrqmp.worker.record import Record
 
 # Below this a look at the peak memory would cost more than it tells.
 _WORTH_MEASURING_NS: Final = 1_000_000
-CALLBACK_SECONDS: Final = 30.0
 _NS: Final = 1_000_000_000
 _ID_WIDTH: Final = 36
 
@@ -70,6 +69,7 @@ class Runner:
         self.metrics = metrics
         self._pid = os.getpid()
         self._node = config.node_name
+        self._callback_ns = round(config.callback_seconds * _NS)
         self._queues = [name for name, _ in config.queues]
         self._signals = BoardSignals(record.words)
 
@@ -187,7 +187,7 @@ class Runner:
         if bound is None:
             return
         self.metrics.dead_letter(self._queues[queue], record.activity_type)
-        deadline = self.record.begin_callback(round(CALLBACK_SECONDS * _NS))
+        deadline = self.record.begin_callback(self._callback_ns)
         context = ActivityContext(
             record.activity_id,
             record.activity_type,
