@@ -165,6 +165,9 @@ class Settings:
     )
     max_crashes: int = _setting(3, values.whole(1, 1000), "crashes after which an activity is poisoned")
     max_losses: int = _setting(5, values.whole(1, 1000), "losses after which an activity is given up")
+    dead_letter_timeout: float = _setting(
+        30.0, values.seconds(0.01, 3600), "how long a handler's on_dead_letter may take", shown_default="30s"
+    )
     priority_aging: float | None = _setting(
         3600.0,
         values.unless("strict", values.seconds(0.001, MONTH)),

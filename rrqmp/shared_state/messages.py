@@ -33,6 +33,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     activity_types: tuple[str, ...]
     claim_limit: int
     poll_seconds: float
+    callback_seconds: float
     payload_limit: int
     nice: int
     node_name: str

@@ -70,6 +70,7 @@ def worker_config(settings: Settings, rules: StoreRules, types: tuple[str, ...])
         activity_types=types,
         claim_limit=settings.claim_limit,
         poll_seconds=settings.schedule_poll_interval,
+        callback_seconds=settings.dead_letter_timeout,
         payload_limit=settings.payload_limit,
         nice=min(_LEAST_URGENT, os.getpriority(os.PRIO_PROCESS, 0) + _NICER),
         node_name=settings.node,
