@@ -20,7 +20,7 @@ _STEP_SECONDS: Final = 0.005
 _ROUNDS: Final = 400
 _TRACKER_SECONDS: Final = 0.5
 _GROUPS_FROM: Final = 64
-_TRACKER: Final = "resource_tracker"
+_TRACKER: Final = "multiprocessing.resource_tracker"
 
 
 class Sweep:
