@@ -66,7 +66,11 @@ def test_resource_tracker_may_unlink_its_shared_memory_first(queue: Queue, super
     assert segment.exists()
     queue.ended(one)
     eventually(lambda: not segment.exists(), patience=3)
-    eventually(lambda: not [line for line in node.left() if "multiprocessing.resource_tracker" in line], patience=3, seen=node.left)
+    eventually(
+        lambda: not [line for line in node.left() if "multiprocessing.resource_tracker" in line],
+        patience=3,
+        seen=node.left,
+    )
 
 
 def test_daemon_of_a_handler_that_returned_goes_with_its_worker(queue: Queue, supervise: Supervise) -> None:
