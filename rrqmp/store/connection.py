@@ -41,6 +41,7 @@ class BlockingConnection:
         self._resend_seconds = resend_seconds
         self._link = make_link(self.address, name, connect_timeout, read_timeout)
         self._popping = False
+        self._following = b""
 
     def open(self) -> Self:
         """Connects and enters; raises `StoreUnavailable` or `StoreError`."""
@@ -82,13 +83,25 @@ class BlockingConnection:
         sock = self._link._sock
         return -1 if sock is None else int(sock.fileno())
 
-    def begin_pop(self, keys: Sequence[str], timeout_seconds: float) -> None:
-        """Sends BLPOP and returns; wait for `fileno()`, ask `reply_ready()`, then call `end_pop()`."""
+    def begin_pop(self, keys: Sequence[str], timeout_seconds: float, following: Call[Any] | None = None) -> None:
+        """Sends BLPOP and returns; wait for `fileno()`, ask `reply_ready()`, then call `end_pop()`.
+
+        `following` is packed now, while nobody waits for it, to be sent by `follow` in the moment of the wake-up.
+        """
         try:
             self._link.send_packed_command((pack(("BLPOP", *keys, timeout_seconds)),), False)
         except (exceptions.RedisError, OSError) as error:
             raise translate(error, self.address) from error
         self._popping = True
+        self._following = b"" if following is None else _packed(following)
+
+    def follow(self) -> None:
+        """Sends what is to follow the pop before the pop's own reply is read; `end_call` reads the second, after it."""
+        try:
+            self._link.send_packed_command((self._following,), False)
+        except (exceptions.RedisError, OSError):
+            # The pop is lost as well, and end_pop says so.
+            pass
 
     def reply_ready(self) -> bool:
         """Whether `end_pop` would not block: also bytes that `poll` does not see, inside TLS or the parser."""
@@ -108,11 +121,16 @@ class BlockingConnection:
             raise translate(error, self.address) from error
         return None if reply is None else str(reply[0], "utf-8")
 
+    def end_call(self, call: Call[R]) -> R:
+        """Reads the reply to the call that followed a pop, after `end_pop`; sends it again as `run` does."""
+        try:
+            return call.read(self._link.read_response())
+        except (exceptions.RedisError, OSError) as error:
+            return call.read(self._repeat(lambda: self._evaluate(call), error, call=call))
+
     def _evaluate(self, call: Call[Any]) -> Any:
-        # Packed here and not by the library: its own packing costs more than the rest of a call on our side.
         link = self._link
-        keys = call.keys
-        link.send_packed_command((pack(("EVALSHA", call.script.sha, len(keys), *keys, *call.arguments)),), False)
+        link.send_packed_command((_packed(call),), False)
         return link.read_response()
 
     def _exchange(self, words: Sequence[Argument]) -> Any:
@@ -151,6 +169,11 @@ class BlockingConnection:
                 _log.warning("Redis at %s is back after %.1f s", self.address, time.monotonic() - began)
             return reply
         raise AssertionError("pauses() has no end")
+
+
+def _packed(call: Call[Any]) -> bytes:
+    # Here and not by the library: its own packing costs more than the rest of a call on our side.
+    return pack(("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments))
 
 
 def make_link(address: RedisAddress, name: str, connect_timeout: float, read_timeout: float | None) -> Any:

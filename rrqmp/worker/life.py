@@ -122,6 +122,9 @@ class Life:
             return 1
         return self._pace.want()
 
+    def _claiming(self) -> None:
+        self._record.become(WorkerState.CLAIMING)
+
     def _run_batch(self, batch: Batch, runner: Runner) -> Ended:
         """Runs what was claimed, in order, until it is done, revoked, draining, or has taken its time."""
         record, words = self._record, self._record.words
@@ -170,7 +173,7 @@ class Life:
         """Sleeps; true where it is to leave."""
         self._orphans.reap()
         try:
-            if source.wait(self._channel.fileno()) is Woken.WORK:
+            if source.wait(self._channel.fileno(), self._want(), self._claiming) is Woken.WORK:
                 return False
         except StoreUnavailable:
             # The next claim reconnects, and waits as long as it takes.

@@ -10,7 +10,7 @@ import logging
 import random
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -24,6 +24,8 @@ from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
 
 _POLL_JITTER: Final = 0.2
+# A claim that is ready before the wake-up names all types as woken; of more types that costs more than it saves.
+_MOST_NAMED: Final = 20
 _SPOILT_SECONDS: Final = 1.0
 _log: Final = logging.getLogger("rrqmp.worker")
 
@@ -85,12 +87,19 @@ class QueueSource:
         self._seq = 0
         self._wakes = {keys.wake(kind): (place, kind) for place, keys in enumerate(self.keys) for kind in self.types}
         self._woken: list[list[str]] = [[] for _ in self.keys]
+        self._claims_at_once = len(self.keys) == 1 and len(self.types) <= _MOST_NAMED
+        # What the claim at the wake-up has brought is the answer to the next call of `claim`.
+        self._asked = False
+        self._early: Batch | None = None
 
     def claim(self, ended: Ended, want: int) -> Batch | None:
         """Settles what has ended and claims up to `want`: one call where one queue is served; `None` if all are empty.
 
         Raises `NotOurs` once nothing may be claimed any more; what had ended is settled by then where it could be.
         """
+        if self._asked:
+            self._asked, early = False, self._early
+            return early
         unsettled = bool(ended.settlements)
         for queue in self._order():
             mine = unsettled and queue == ended.queue
@@ -119,22 +128,32 @@ class QueueSource:
         for queue in range(len(self.keys)):
             self._cycle(queue, 0, ())
 
-    def wait(self, channel: int) -> Woken:
+    def wait(self, channel: int, want: int, claiming: Callable[[], None]) -> Woken:
         """Sleeps until one of the queues may have work, until an order comes, or for the poll interval.
 
+        Where one queue is served, the claim of up to `want` lies ready and goes out first thing at the wake-up: the
+        code that reads a reply and packs a call is cold then, and takes as long as the server. `claiming` is called just before, `claim` hands out what has come.
         An order leaves the pop unanswered: the caller is to leave, or to close the connection.
         """
         connection = self.connection
         seconds = self._poll_seconds * (1 - _POLL_JITTER * random.random())
-        connection.begin_pop(tuple(self._wakes), seconds)
+        call = self._call(0, want, (), self.types) if self._claims_at_once else None
+        connection.begin_pop(tuple(self._wakes), seconds, call)
         if not connection.reply_ready():
             poller = select.poll()
             poller.register(connection.fileno(), select.POLLIN)
             poller.register(channel, select.POLLIN)
             if any(descriptor == channel for descriptor, _ in poller.poll()):
                 return Woken.ORDER
+        if call is not None:
+            claiming()
+            connection.follow()
         key = connection.end_pop()
-        if key is not None and key in self._wakes:
+        if call is not None:
+            reply = self._accept(self._run(call, connection.end_call), want)
+            self._asked = True
+            self._early = Batch(0, self._seq, self.ident.token(self._seq), reply.claims) if reply.claims else None
+        elif key is not None and key in self._wakes:
             queue, kind = self._wakes[key]
             self._woken[queue].append(kind)
         return Woken.WORK
@@ -147,29 +166,33 @@ class QueueSource:
         return sorted(places, key=lambda place: random.random() ** (1 / weights[place]), reverse=True)
 
     def _cycle(self, queue: int, want: int, settlements: Sequence[Settlement]) -> CycleReply:
-        self._seq += 1
         woken, self._woken[queue] = self._woken[queue], []
-        reply = self._run(
-            cycle(
-                self.keys[queue],
-                self.rules,
-                self.ident,
-                seq=self._seq,
-                want=want,
-                settlements=settlements,
-                types=self.types,
-                woken=woken,
-            )
+        return self._accept(self._run(self._call(queue, want, settlements, woken), self.connection.run), want)
+
+    def _call(self, queue: int, want: int, settlements: Sequence[Settlement], woken: Sequence[str]) -> Call[CycleReply]:
+        self._seq += 1
+        return cycle(
+            self.keys[queue],
+            self.rules,
+            self.ident,
+            seq=self._seq,
+            want=want,
+            settlements=settlements,
+            types=self.types,
+            woken=woken,
         )
+
+    def _accept(self, reply: CycleReply, want: int) -> CycleReply:
         if reply.status is CycleStatus.SUPERSEDED or (reply.status is CycleStatus.FENCED and want):
             raise NotOurs(reply.status)
         return reply
 
-    def _run(self, call: Call[CycleReply]) -> CycleReply:
-        """Makes the call until the server can answer it: a stranger's value under a main key stops the queue, not us."""
+    def _run(self, call: Call[CycleReply], ask: Callable[[Call[CycleReply]], CycleReply]) -> CycleReply:
+        """Makes the call until the server can answer: a stranger's value under a main key stops the queue, not us."""
         while True:
             try:
-                return self.connection.run(call)
+                return ask(call)
             except StoreError as error:
                 _log.error("the queue cannot be used, trying again in %g s: %s", _SPOILT_SECONDS, error)
                 time.sleep(_SPOILT_SECONDS)
+            ask = self.connection.run
