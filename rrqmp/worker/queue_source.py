@@ -131,9 +131,10 @@ class QueueSource:
     def wait(self, channel: int, want: int, claiming: Callable[[], None]) -> Woken:
         """Sleeps until one of the queues may have work, until an order comes, or for the poll interval.
 
-        Where one queue is served, the claim of up to `want` lies ready and goes out first thing at the wake-up: the
-        code that reads a reply and packs a call is cold then, and takes as long as the server. `claiming` is called just before, `claim` hands out what has come.
-        An order leaves the pop unanswered: the caller is to leave, or to close the connection.
+        Where one queue is served, the claim of up to `want` lies ready and goes out first thing at the wake-up, after a
+        call of `claiming`: the code that reads a reply and packs a call is cold then, and takes as long as the server.
+        What has come is handed out by `claim`. An order leaves the pop unanswered: the caller is to leave, or to close
+        the connection.
         """
         connection = self.connection
         seconds = self._poll_seconds * (1 - _POLL_JITTER * random.random())
