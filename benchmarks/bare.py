@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -11,9 +10,8 @@ from typing import Any, Final
 
 import redis
 
-from benchmarks.rig import NICE, Queue
+from benchmarks.rig import Queue, like_a_worker
 from benchmarks.spinning import spin
-from rrqmp.kernel import prctl
 from rrqmp.model.attempt import Ending
 from rrqmp.store.calls.cycle import Claim, Settlement, SlotIdent, cycle
 from rrqmp.store.calls.heartbeat import heartbeat
@@ -55,8 +53,7 @@ class Pair:
 
 
 def _play(target: Callable[..., Any], place: int, pipe: Connection, gate: Any, *arguments: object) -> None:
-    prctl.die_with_parent()
-    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    like_a_worker()
     pipe.send(target(place, lambda: gate.wait(30), *arguments))
 
 
@@ -144,8 +141,7 @@ class HandOff:
 
 
 def _pops(socket_path: str, answers: Connection) -> None:
-    prctl.die_with_parent()
-    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    like_a_worker()
     client = redis.Redis(unix_socket_path=socket_path)
     client.ping()
     answers.send(0)

@@ -15,8 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.rig import NICE, ROOT, Rig, until
-from rrqmp.kernel import prctl
+from benchmarks.rig import ROOT, Rig, like_a_worker, until
 
 
 def is_there() -> bool:
@@ -34,7 +33,7 @@ def consumer(rig: Rig, workers: int, *, with_numpy: bool = False) -> Iterator[in
     with (rig.folder / "huey.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            process_group=0, preexec_fn=_like_our_workers,  # noqa: PLW1509 - no thread runs here
+            process_group=0, preexec_fn=like_a_worker,  # noqa: PLW1509 - no thread runs here
         )  # fmt: skip
     try:
         yield process.pid
@@ -45,11 +44,6 @@ def consumer(rig: Rig, workers: int, *, with_numpy: bool = False) -> Iterator[in
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _like_our_workers() -> None:
-    prctl.die_with_parent()
-    os.setpriority(os.PRIO_PROCESS, 0, NICE)
 
 
 class Producer:
