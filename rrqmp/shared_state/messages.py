@@ -38,6 +38,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     nice: int
     node_name: str
     log_level: str
+    log_format: str
 
 
 class TypeReport(msgspec.Struct, frozen=True, kw_only=True):

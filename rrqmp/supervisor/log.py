@@ -12,14 +12,12 @@ import os
 import select
 import stat
 import sys
-import time
 from typing import Final
 
-import msgspec
+from rrqmp.shared_state.log_lines import ROOT, formatter_for
 
 LOGGER: Final = logging.getLogger("rrqmp.supervisor")
 _LINES_MOST: Final = 10_000
-_PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 class NonBlockingHandler(logging.Handler):
@@ -100,36 +98,12 @@ def _open_beside(descriptor: int) -> tuple[int, bool]:
         return descriptor, True
 
 
-class _Text(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        when = time.strftime("%H:%M:%S", time.localtime(record.created))
-        level = "" if record.levelno == logging.INFO else f"{record.levelname} "
-        text = f"{when} {level}{record.getMessage()}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
-
-
-class _Json(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": round(record.created, 6),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line.update({key: value for key, value in record.__dict__.items() if key not in _PLAIN})
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
-
-
 def open_log(level: str, form: str) -> NonBlockingHandler:
     """Sends this process's log to standard error, as text for people or as one JSON object a line."""
     handler = NonBlockingHandler(sys.stderr.fileno())
-    handler.setFormatter(_Json() if form == "json" else _Text())
+    handler.setFormatter(formatter_for(form))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("rrqmp").setLevel(level.upper())
+    logging.getLogger(ROOT).setLevel(level.upper())
     return handler

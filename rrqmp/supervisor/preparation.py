@@ -75,6 +75,7 @@ def worker_config(settings: Settings, rules: StoreRules, types: tuple[str, ...])
         nice=min(_LEAST_URGENT, os.getpriority(os.PRIO_PROCESS, 0) + _NICER),
         node_name=settings.node,
         log_level=settings.log_level,
+        log_format=settings.log_format,
     )
 
 

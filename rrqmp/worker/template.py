@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import logging
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from rrqmp.kernel.descriptors import move_high
 from rrqmp.kernel.signals import PARENT_DIED
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.launch import decode_launch
+from rrqmp.shared_state.log_lines import ROOT, formatter_for
 from rrqmp.shared_state.messages import (
     Close,
     Configure,
@@ -97,6 +99,17 @@ def _report(application: Application, seconds: float) -> Imported:
     )
 
 
+def _open_log(config: WorkerConfig) -> None:
+    """What workers and handlers log below `rrqmp` goes to standard error, unless the application sends it elsewhere."""
+    logger = logging.getLogger(ROOT)
+    if logger.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter_for(config.log_format))
+    logger.addHandler(handler)
+    logger.setLevel(config.log_level.upper())
+
+
 @dataclass(slots=True)
 class Template:
     """One code generation, ready to fork."""
@@ -130,6 +143,7 @@ class Template:
         self._config, self._supervisor_pid = message.config, message.supervisor_pid
         self._board, self._wake = map(move_high, descriptors)
         if not self._warm:
+            _open_log(message.config)
             self._warm_up(message.config)
             gc.collect()
             # From here no collection looks at these objects, so their pages stay shared with every worker.
