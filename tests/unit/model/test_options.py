@@ -69,7 +69,7 @@ def test_a_priority_may_be_its_number_or_its_name(value: Any) -> None:
         ({"max_retries": -2}, "max_retries is -2: give 0 or more, or UNLIMITED"),
         ({"max_retries": 1.5}, "max_retries is 1.5"),
         ({"retry": 3}, "retry is 3: give a RetryPolicy"),
-        ({"at": datetime(2030, 1, 1)}, "a datetime with a time zone"),  # noqa: DTZ001
+        ({"at": datetime(2030, 1, 1)}, "a datetime with a time zone"),
         ({"at": datetime.now(UTC) + timedelta(days=40)}, "at most 30 days"),
         ({"at": datetime.now(UTC), "delay": 1}, "exclude each other"),
         ({"metadata": {"a": 1}}, "names and values are strings"),
