@@ -123,10 +123,14 @@ class QueueSource:
         """Settles, and gives back whatever else the slot is said to hold in that queue."""
         return self._cycle(ended.queue, 0, ended.settlements)
 
-    def give_back_all(self) -> None:
-        """Gives back what the slot is said to hold in any queue: what a predecessor had claimed and not started."""
+    def give_back_all(self, *, but: int | None = None) -> None:
+        """Gives back what the slot is said to hold in any queue: what a predecessor had claimed and not started.
+
+        `but` is a queue for which this process has spoken already: any statement gives back what it does not name.
+        """
         for queue in range(len(self.keys)):
-            self._cycle(queue, 0, ())
+            if queue != but:
+                self._cycle(queue, 0, ())
 
     def wait(self, channel: int, want: int, claiming: Callable[[], None]) -> Woken:
         """Sleeps until one of the queues may have work, until an order comes, or for the poll interval.

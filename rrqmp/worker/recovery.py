@@ -30,29 +30,31 @@ def recover(encoded_report: bytes, runner: Runner) -> None:
 
     A repeat by the next successor changes nothing: the token has been used up by then.
     """
-    source = runner.source
+    spoken_for = None
     if encoded_report:
         report = decode_report(encoded_report)
         if report.broken is not None:
-            _settle(report, report.broken, runner)
-    source.give_back_all()
+            spoken_for = _settle(report, report.broken, runner)
+    runner.source.give_back_all(but=spoken_for)
 
 
-def _settle(report: ExitReport, broken: BrokenAttempt, runner: Runner) -> None:
+def _settle(report: ExitReport, broken: BrokenAttempt, runner: Runner) -> int | None:
+    """The queue that it belonged to, whose other claims went back by the same statement; `None` if none was made."""
     source = runner.source
     queue = next((place for place, keys in enumerate(source.keys) if keys.queue == broken.queue), None)
     if queue is None:
-        return
+        return None
     record = source.connection.run(show(source.keys[queue], broken.activity_id))
     if record is None:
-        return
+        return None
     settlement = settle_broken(report, record, _policy(broken, runner), random.uniform(-1, 1))
     reply = source.settle(Ended(queue, [settlement]))
     if reply.verdicts[0] is Verdict.STALE:
-        return
+        return queue
     if reply.verdicts[0] is Verdict.OK:
         runner.metrics.broken(broken.queue, broken.activity_type, broken.kind, broken.run_seconds)
     _call_back(report, broken, queue, runner, source)
+    return queue
 
 
 def _policy(broken: BrokenAttempt, runner: Runner) -> RetryPolicy:

@@ -74,8 +74,10 @@ def test_worker_wakes_with_the_activity_claimed_already(
     sleeper: Sleeper, store: BlockingConnection, keys: QueueKeys
 ) -> None:
     assert sleeper.source.claim(NOTHING_ENDED, 1) is None
-    threading.Timer(0.05, submit, (store, keys, "a")).start()
+    submitter = threading.Timer(0.05, submit, (store, keys, "a"))
+    submitter.start()
     assert sleeper.wait() is Woken.WORK
+    submitter.join()
     assert status(store, keys, "a") is ActivityStatus.RUNNING
     batch = sleeper.source.claim(NOTHING_ENDED, 1)
     assert batch is not None
@@ -138,9 +140,11 @@ def test_wait_that_is_cut_off_says_so_and_the_next_claim_connects_again(
     sleeper: Sleeper, store: BlockingConnection, keys: QueueKeys
 ) -> None:
     number = sleeper.connection.command("CLIENT", "ID")
-    threading.Timer(0.05, store.command, ("CLIENT", "KILL", "ID", number)).start()
+    killer = threading.Timer(0.05, store.command, ("CLIENT", "KILL", "ID", number))
+    killer.start()
     with pytest.raises(StoreUnavailable):
         sleeper.wait()
+    killer.join()
     submit(store, keys, "a")
     batch = sleeper.source.claim(NOTHING_ENDED, 1)
     assert batch is not None
