@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -17,6 +19,9 @@ from rrqmp.model.attempt import Attempt
 ROWS: Final = 5
 # All columns of the casualties but the last, with the gaps.
 _FIXED_WIDTH: Final = 57
+_FILE: Final = re.escape(Path(application.__file__).name)
+_FRAME: Final = re.compile(rf'demo/{_FILE}", line (\d+) in')
+_PLACE: Final = re.compile(rf"{_FILE}:(\d+) ")
 
 
 def print_modules(console: Console, measured: Mapping[str, Measures]) -> None:
@@ -91,9 +96,9 @@ def _duration(seconds: float | None) -> str:
 
 
 def _line(attempt: Attempt) -> str:
-    """The number and the text of the line, where the attempt's place is `application.py:<number> <function>`."""
-    file, _, rest = attempt.where.partition(":")
-    number = rest.split(" ")[0]
-    if not number.isdigit() or not application.__file__.endswith(file):
+    """The number and the text of the line of the demo's own application, where the report knows it."""
+    # The stack goes before `where`: in an installed package our own frames look like a library's.
+    found = _FRAME.search(attempt.stack) or _PLACE.match(attempt.where)
+    if found is None:
         return attempt.where or "(it left no stack)"
-    return f"{number} {linecache.getline(application.__file__, int(number)).strip()}"
+    return f"{found[1]} {linecache.getline(application.__file__, int(found[1])).strip()}"

@@ -72,3 +72,11 @@ def test_tables_fit_a_terminal_of_80_columns() -> None:
     print_casualties(target, {"spin_in_python": [attempt]})
     assert f"spin_in_python  timed_out  SIGRTMAX-3      1   2.00 s  {number} return sum(" in drawn(target)
     assert max(map(len, drawn(target).splitlines())) <= 80
+
+
+def test_line_of_the_application_is_found_below_the_frames_of_a_library() -> None:
+    target = console()
+    stack = f'File "/x/ctypes/__init__.py", line 519 in string_at\n  File "{application.__file__}", line 1 in crash'
+    attempt = Attempt(kind=AttemptKind.CRASHED, signal="SIGSEGV", where="__init__.py:519 string_at", stack=stack)
+    print_casualties(target, {"crash": [attempt]})
+    assert 'crashed    SIGSEGV         1        -  1 """The demo' in drawn(target)
