@@ -85,5 +85,5 @@ def test_daemon_of_a_handler_that_returned_goes_with_its_worker(queue: Queue, su
 
 def test_handlers_own_children_can_be_asked_to_end(queue: Queue, supervise: Supervise) -> None:
     supervise(workers=1, app="brood:engine")
-    record = queue.ended(queue.submit("terminates_child", {"notes": str(queue.notes())}))
-    assert record.result == b"[-15,-15]", record
+    record = queue.ended(queue.submit("terminates_children", {"notes": str(queue.notes())}))
+    assert record.result == b"[-15]", record

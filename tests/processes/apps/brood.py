@@ -104,12 +104,15 @@ def has_shared_memory(payload: Any, context: ActivityContext) -> None:
 
 
 @engine.add
-def terminates_child(payload: Any, context: ActivityContext) -> list[int]:
-    """Exit codes of a subprocess and of a forked process that were asked to end."""
-    popen = subprocess.Popen(SLEEP)
-    popen.terminate()
-    process = multiprocessing.get_context("fork").Process(target=sleep_forever)
-    process.start()
-    process.terminate()
-    process.join()
-    return [popen.wait(), process.exitcode or 0]
+def terminates_children(payload: Any, context: ActivityContext) -> list[int]:
+    """Exit codes, without repetition, of subprocesses and forked processes that were asked to end as soon as started."""
+    codes = set()
+    for _ in range(50):
+        popen = subprocess.Popen(SLEEP)
+        popen.terminate()
+        process = multiprocessing.get_context("fork").Process(target=sleep_forever)
+        process.start()
+        process.terminate()
+        process.join()
+        codes |= {popen.wait(), process.exitcode}
+    return list(codes)
