@@ -31,16 +31,29 @@ def trim(dump: str) -> str:
 
 
 def stuck_at(dump: str) -> str:
-    """`thumbs.py:17 handle`: the innermost frame of user code in the thread that was current, else of the library's.
+    """`thumbs.py:17 handle`: the innermost frame of the user's code in the thread that was current.
 
-    Empty where the dump has no Python frame of either.
+    The user's is what lies in no library; for an application that is installed itself, what lies in the handler's own
+    package. Without one the innermost of a library's; empty where the dump has no Python frame.
     """
-    frames = [frame for frame in _current_thread(dump) if not frame[0].startswith(_MACHINERY)]
-    for file, line, name in frames:
-        if not file.startswith(("<", *_LIBRARY)) and not any(part in file for part in _SITE):
-            return f"{Path(file).name}:{line} {name}"
-    for file, line, name in frames:
-        return f"{Path(file).name}:{line} {name}"
+    frames = [frame for frame in _current_thread(dump) if not frame[0].startswith((*_MACHINERY, "<"))]
+    if not frames:
+        return ""
+    # The outermost that is not ours is the handler's.
+    home = _package(frames[-1][0])
+    own = [frame for frame in frames if _package(frame[0]) == home] if home else []
+    user = [frame for frame in frames if not _package(frame[0]) and not frame[0].startswith(_LIBRARY)]
+    installed = [frame for frame in frames if _package(frame[0])]
+    file, line, name = (user or own or installed or frames)[0]
+    return f"{Path(file).name}:{line} {name}"
+
+
+def _package(file: str) -> str:
+    """The folder or module below site-packages that the file belongs to; empty for one that is not installed."""
+    for site in _SITE:
+        before, found, after = file.partition(site)
+        if found:
+            return before + found + after.partition("/")[0]
     return ""
 
 
