@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.all import table
-from benchmarks.cpu import rate_of
+from benchmarks.cpu import rate_of, share_inside
 from benchmarks.findings import Finding, percentile, short
 
 
@@ -39,3 +39,7 @@ def test_rate_of_workers_adds_up_what_each_did_between_its_first_and_last_start(
     runs = [(1, 0, 0), (1, 10**9, 0), (1, 2 * 10**9, 0), (2, 0, 0), (2, 10**9, 0)]
     assert rate_of(runs) == pytest.approx(2.0)
     assert rate_of([(1, 0, 0)]) == 0
+
+
+def test_time_inside_handlers_counts_the_gaps_of_each_worker() -> None:
+    assert share_inside([(1, 0, 50), (1, 60, 100), (2, 0, 100)]) == pytest.approx(0.95)
