@@ -18,6 +18,7 @@ from rrqmp.shared_state.log_lines import ROOT, formatter_for
 
 LOGGER: Final = logging.getLogger("rrqmp.supervisor")
 _LINES_MOST: Final = 10_000
+_PIECE_BYTES: Final = 512
 
 
 class NonBlockingHandler(logging.Handler):
@@ -45,28 +46,33 @@ class NonBlockingHandler(logging.Handler):
 
     def push(self) -> None:
         """Writes what the descriptor takes now; asks the loop to call again for the rest."""
-        while self._waiting:
-            try:
-                if self._must_ask and not select.select((), (self._descriptor,), (), 0)[1]:
-                    raise BlockingIOError
-                written = os.write(self._descriptor, self._waiting[0])
-            except BlockingIOError:
-                self._watch()
-                return
-            except OSError:
-                # The reader is gone: nobody will ever see these lines.
-                self._dropped += len(self._waiting)
-                self._waiting.clear()
-                break
-            if written < len(self._waiting[0]):
-                self._waiting[0] = self._waiting[0][written:]
-            else:
-                self._waiting.popleft()
-        if self._dropped and not self._waiting:
+        try:
+            while self._waiting or self._dropped:
+                self._write_some()
+        except BlockingIOError:
+            self._watch()
+            return
+        except OSError:
+            # The reader is gone: nobody will ever see these lines.
+            self._waiting.clear()
+            self._dropped = 0
+        self._unwatch()
+
+    def _write_some(self) -> None:
+        if not self._waiting:
             dropped, self._dropped = self._dropped, 0
             self._waiting.append(f"{dropped} lines of log were dropped: nobody read them\n".encode())
-            self.push()
-        self._unwatch()
+        piece = self._waiting[0]
+        if self._must_ask:
+            if not select.select((), (self._descriptor,), (), 0)[1]:
+                raise BlockingIOError
+            # A longer one might wait for room in the middle.
+            piece = piece[:_PIECE_BYTES]
+        written = os.write(self._descriptor, piece)
+        if written < len(self._waiting[0]):
+            self._waiting[0] = self._waiting[0][written:]
+        else:
+            self._waiting.popleft()
 
     def _watch(self) -> None:
         if self._watching is None:
