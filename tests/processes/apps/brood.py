@@ -105,7 +105,7 @@ def has_shared_memory(payload: Any, context: ActivityContext) -> None:
 
 @engine.add
 def terminates_children(payload: Any, context: ActivityContext) -> list[int]:
-    """Exit codes, without repetition, of subprocesses and forked processes that were asked to end as soon as started."""
+    """Exit codes, without repetition, of children that were asked to end as soon as they were started."""
     codes = set()
     for _ in range(50):
         popen = subprocess.Popen(SLEEP)

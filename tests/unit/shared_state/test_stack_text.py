@@ -40,6 +40,12 @@ def test_current_thread_goes_before_the_others() -> None:
     assert stuck_at(f"{other}\n\n{dump(('/app/thumbs.py', 17, 'handle'))}") == "thumbs.py:17 handle"
 
 
+def test_dump_of_one_thread_alone_goes_before_the_rest_of_many() -> None:
+    alone = dump(("/app/thumbs.py", 17, "handle"), head="Stack (most recent call first):")
+    other = dump(("/app/other.py", 1, "waits"), head="Thread 0x00007e (most recent call first):")
+    assert stuck_at(f"{alone}\n{other}") == "thumbs.py:17 handle"
+
+
 def test_last_dump_of_several_counts() -> None:
     first, last = dump(("/app/a.py", 1, "a")), dump(("/app/b.py", 2, "b"))
     assert stuck_at(f"{first}\n{last}") == "b.py:2 b"
