@@ -105,7 +105,7 @@ def _large(rig: Rig, probe: Probe, arguments: argparse.Namespace) -> list[Findin
     for spares, goal, name in (0, 25, "without a spare"), (1, 5, "with a spare"):
         with Bench(rig, probe, "--spares", str(spares), app="large_app") as bench:
             bench.kill_one("stuck_in_c")
-            measured = [bench.kill_one("stuck_in_c") for _ in range(arguments.count // 2 + 1)]
+            measured = [bench.kill_one("stuck_in_c") for _ in range(arguments.count)]
         back = [slot for _, slot in measured]
         tell(f"  slot back, 200 MiB application {name}, ms: {spread(back)}")
         findings.append(_finding(f"slot back, 200 MiB {name}, p95", back, 0.95, goal))
