@@ -124,13 +124,8 @@ def leave(payload: Any) -> None:
 
 @act
 def overflow(payload: Any) -> int:
-    """Recursion in C: Python's own limit does not see it."""
-    sys.setrecursionlimit(10**9)
-
-    def deeper(depth: Any) -> Any:
-        return max([depth], key=deeper)
-
-    return deeper(0)  # type: ignore[no-any-return]
+    """Recursion in C without a bound: a million open brackets for the C library's parser of patterns."""
+    return int(ctypes.CDLL(None).regcomp(ctypes.create_string_buffer(256), b"(" * 1_000_000, 1))
 
 
 @act
