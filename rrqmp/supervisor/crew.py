@@ -26,6 +26,8 @@ from rrqmp.supervisor.template_handle import TemplateHandle
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
 
 READY_SECONDS: Final = 30.0
+# A fork marks all pages of the template anew and slows the children that share them: the successor goes first.
+_NEXT_SPARE_SECONDS: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class Crew:
         self._lives = 0
         self._retry: asyncio.TimerHandle | None = None
         self._suspended = False
+        self._no_spare_before = 0.0
 
     # Filling.
 
@@ -72,7 +75,14 @@ class Crew:
                 if handle is None:
                     return
                 self._assign(handle, slot)
+        self._keep_spares()
+
+    def _keep_spares(self) -> None:
         while not self.draining and len(self.roster.spares) < self.spares_wanted:
+            wait = self._no_spare_before - asyncio.get_running_loop().time()
+            if wait > 0:
+                self._staff_later(wait)
+                return
             if self._fork() is None:
                 return
 
@@ -105,6 +115,7 @@ class Crew:
         handle.slot, handle.inc = slot, slot.next_inc()
         slot.worker = handle
         if handle.stage is not Stage.FORKING:
+            self._no_spare_before = asyncio.get_running_loop().time() + _NEXT_SPARE_SECONDS
             self._send_take(handle)
 
     def _send_take(self, handle: WorkerHandle) -> None:
