@@ -136,7 +136,7 @@ class QueueSource:
         """Sleeps until one of the queues may have work, until an order comes, or for the poll interval.
 
         Where one queue is served, the claim of up to `want` lies ready and goes out first thing at the wake-up, after a
-        call of `claiming`: the code that reads a reply and packs a call is cold then, and takes half as long as the server.
+        call of `claiming`: the code that reads a reply and packs a call is cold then and costs half the server's time.
         What has come is handed out by `claim`. An order leaves the pop unanswered: the caller is to leave, or to close
         the connection.
         """
