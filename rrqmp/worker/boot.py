@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import faulthandler
 import gc
 import os
-import signal
 import socket
 import sys
 import time
@@ -19,13 +17,12 @@ from rrqmp.errors import StoreUnavailable
 from rrqmp.handling.application import Application
 from rrqmp.kernel import prctl, proc
 from rrqmp.kernel.descriptors import move_high
-from rrqmp.kernel.signals import DUMP_AND_DIE, DUMP_AND_GO_ON, DUMP_ONE_AND_GO_ON
 from rrqmp.shared_state import messages
-from rrqmp.shared_state.board import Page, Word, WorkerState, map_head, map_page
+from rrqmp.shared_state.board import Word, WorkerState, map_head, map_page
 from rrqmp.shared_state.messages import Go, Ready, WorkerConfig
 from rrqmp.store.connection import BlockingConnection
-from rrqmp.worker.exit_witness import ExitWitness
-from rrqmp.worker.life import Life
+from rrqmp.worker.dumps import Dumps
+from rrqmp.worker.life import Equipment, Life
 from rrqmp.worker.record import Record
 from rrqmp.worker.signals import DeafToStops
 
@@ -85,13 +82,15 @@ def _live(inheritance: Inheritance) -> int:
     os.setpgid(0, 0)
     prctl.adopt_orphans()
     _step_back(config.nice)
-    _arm_dumps(inheritance.dump, page)
+    dumps = Dumps(inheritance.dump)
+    dumps.arm()
+    page.words[Word.DUMP_FD] = dumps.descriptor
     page.words[Word.BASE_RSS] = proc.resident_bytes(os.getpid())
     inheritance.deaf.arm()
     gc.enable()
     messages.send(channel, Ready())
     record = Record(page, map_head(inheritance.board), inheritance.wake)
-    return Life(channel, connection, record, config, inheritance.application).run()
+    return Life(Equipment(channel, connection, record, dumps), config, inheritance.application).run()
 
 
 def _forget_the_template() -> None:
@@ -140,20 +139,6 @@ def _step_back(nice: int) -> None:
             file.write(str(min(1000, own + _OOM_SCORE_ADDED)))
     except OSError:
         pass
-
-
-def _arm_dumps(inherited: int, page: Page) -> None:
-    """Moves the dump file where handlers do not tread, and makes faulthandler write there on three signals."""
-    dump = move_high(inherited)
-    page.words[Word.DUMP_FD] = dump
-    for number in (DUMP_AND_DIE, DUMP_AND_GO_ON, DUMP_ONE_AND_GO_ON):
-        signal.signal(number, signal.SIG_DFL)
-    # chain: after the dump the former action, which is the default and kills.
-    faulthandler.register(DUMP_AND_DIE, file=dump, all_threads=True, chain=True)
-    faulthandler.register(DUMP_AND_GO_ON, file=dump, all_threads=True, chain=False)
-    faulthandler.register(DUMP_ONE_AND_GO_ON, file=dump, all_threads=False, chain=False)
-    faulthandler.enable(file=dump, all_threads=True)
-    ExitWitness(dump).install()
 
 
 def _leave(status: int, leave: Callable[[int], NoReturn]) -> NoReturn:

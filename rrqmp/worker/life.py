@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rrqmp.errors import ActivityFailed, StoreUnavailable
@@ -17,6 +18,7 @@ from rrqmp.store.calls.cycle import MAX_CLAIMS, Claim, SlotIdent
 from rrqmp.store.calls.show import show
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
 from rrqmp.worker.queue_source import NOTHING_ENDED, Batch, Ended, NotOurs, QueueSource, Woken
 from rrqmp.worker.record import Record
@@ -53,20 +55,29 @@ class Pace:
         return max(1, min(self._limit, int(_BATCH_NS / self._typical_ns)))
 
 
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a worker process holds from its start to its end."""
+
+    channel: socket.socket
+    connection: BlockingConnection
+    record: Record
+    dumps: Dumps
+
+
 class Life:
     """One worker process after its start."""
 
     def __init__(
         self,
-        channel: socket.socket,
-        connection: BlockingConnection,
-        record: Record,
+        equipment: Equipment,
         config: WorkerConfig,
         application: Application,
     ) -> None:
-        self._channel = channel
-        self._connection = connection
-        self._record = record
+        self._channel = equipment.channel
+        self._connection = equipment.connection
+        self._record = equipment.record
+        self._dumps = equipment.dumps
         self._config = config
         self._application = application
         self._pace = Pace(config.claim_limit)
@@ -83,7 +94,7 @@ class Life:
         source = QueueSource(self._connection, self._config, self._config.rules, types, ident)
         invoker = Invoker(self._application.registry, self._open_executor, result_limit=self._config.payload_limit)
         metrics = AttemptMetrics(self._application.metrics)
-        runner = Runner(self._record, source, self._application.registry, invoker, self._config, metrics)
+        runner = Runner(self._record, self._dumps, source, self._application.registry, invoker, self._config, metrics)
         try:
             if take.inc > 1:
                 self._record.become(WorkerState.RECOVERING)

@@ -64,13 +64,14 @@ def _policy(broken: BrokenAttempt, runner: Runner) -> RetryPolicy:
 
 
 def _call_back(report: ExitReport, broken: BrokenAttempt, queue: int, runner: Runner, source: QueueSource) -> None:
-    if not runner.wants_dead_letter(broken.activity_type) or report.deaths >= _CALLBACK_DEATHS_MOST:
-        return
     record = source.connection.run(show(source.keys[queue], broken.activity_id))
     # Somebody may have revived it meanwhile; then it has not failed for good.
     if record is None or record.status is not ActivityStatus.DEAD_LETTER:
         return
-    runner.dead_letter(record, queue, _error(report, broken, record))
+    if report.deaths == 0:
+        runner.metrics.dead_letter(broken.queue, broken.activity_type)
+    if report.deaths < _CALLBACK_DEATHS_MOST:
+        runner.dead_letter(record, queue, _error(report, broken, record))
 
 
 def _error(report: ExitReport, broken: BrokenAttempt, record: ActivityRecord) -> ActivityUnsuccessful:

@@ -24,6 +24,7 @@ from rrqmp.shared_state.messages import WorkerConfig
 from rrqmp.shared_state.settling import delay_us, result_ttl_ms, retries_used
 from rrqmp.store.calls.cycle import Claim, Settlement
 from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.queue_source import Batch, QueueSource
 from rrqmp.worker.record import Record
 
@@ -56,6 +57,7 @@ class Runner:
     def __init__(
         self,
         record: Record,
+        dumps: Dumps,
         source: QueueSource,
         registry: Registry,
         invoker: Invoker,
@@ -63,6 +65,7 @@ class Runner:
         metrics: AttemptMetrics,
     ) -> None:
         self.record = record
+        self._dumps = dumps
         self.source = source
         self.invoker = invoker
         self.registry = registry
@@ -99,6 +102,7 @@ class Runner:
         outcome = bound.invoke(payload, self._context(claim, batch.queue, spec, started + timeout_ns))
         self.record.end()
         run_ns = monotonic_ns() - started
+        self._dumps.mend()
         if isinstance(outcome, Returned):
             settlement = self._completed(claim, batch, spec, outcome, run_ns)
         else:
@@ -141,6 +145,8 @@ class Runner:
         else:
             delay = max(0, round(outcome.delay * 1_000_000))
         self.metrics.failed(self._queues[batch.queue], claim.activity_type, run_ns, again=again)
+        if not again:
+            self.metrics.dead_letter(self._queues[batch.queue], claim.activity_type)
         attempt = self._attempt(AttemptKind.FAILED, claim.attempt, run_ns, outcome)
         ending = Ending.RETRY if again else Ending.DEAD
         return Settlement(claim.activity_id, batch.token, ending, encode_outcome(attempt), delay, result_ttl_ms(spec))
@@ -182,12 +188,10 @@ class Runner:
         return bound is not None and bound.wants_dead_letter
 
     def dead_letter(self, record: ActivityRecord, queue: int, error: Exception) -> None:
-        """Calls it under a deadline of its own; a death meanwhile is charged to nobody."""
-        bound = self.invoker.prepare(record.activity_type)
-        if bound is None:
-            return
-        self.metrics.dead_letter(self._queues[queue], record.activity_type)
+        """Calls it, if the handler has one, under a deadline of its own; a death meanwhile is charged to nobody."""
         deadline = self.record.begin_callback(self._callback_ns)
+        # A handler that is made here for the first time is made under that deadline too.
+        bound = self.invoker.prepare(record.activity_type)
         context = ActivityContext(
             record.activity_id,
             record.activity_type,
@@ -198,5 +202,7 @@ class Runner:
             metadata=record.spec.metadata,
             retry_count=retries_used(record.attempt, record.crashes, record.losses),
         )
-        bound.dead_letter(record.payload, context, error)
+        if bound is not None:
+            bound.dead_letter(record.payload, context, error)
         self.record.end()
+        self._dumps.mend()

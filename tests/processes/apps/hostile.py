@@ -51,6 +51,11 @@ def blocks_signals(payload: Any) -> None:
 
 
 @act
+def leaves_signals_blocked(payload: Any) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+
+
+@act
 def replaces_handlers(payload: Any) -> None:
     for number in range(1, signal.NSIG):
         try:
