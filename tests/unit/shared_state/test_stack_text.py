@@ -24,9 +24,7 @@ def test_innermost_frame_of_the_user_is_named_and_not_the_librarys_below_it() ->
 
 
 def test_installed_application_is_told_from_the_libraries_that_it_calls() -> None:
-    text = dump(
-        (f"{_SITE}/numpy/core.py", 5, "dot"), (f"{_SITE}/shop/tasks.py", 40, "price"), (_OURS, 119, "invoke")
-    )
+    text = dump((f"{_SITE}/numpy/core.py", 5, "dot"), (f"{_SITE}/shop/tasks.py", 40, "price"), (_OURS, 119, "invoke"))
     assert stuck_at(text) == "tasks.py:40 price"
 
 
