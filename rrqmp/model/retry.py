@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from rrqmp.model.units import MOST_SECONDS
+
 UNLIMITED: Final = -1
 
 
@@ -24,8 +26,11 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if self.max_retries < UNLIMITED:
             raise ValueError(f"max_retries is {self.max_retries}: give 0 or more, or UNLIMITED")
-        if self.base < 0 or self.cap < 0 or not 0 <= self.jitter <= 1:
-            raise ValueError(f"{self}: base and cap are seconds of 0 or more, jitter is a fraction from 0 to 1")
+        # Written so that NaN fails too.
+        if not (0 <= self.base <= MOST_SECONDS and 0 <= self.cap <= MOST_SECONDS):
+            raise ValueError(f"{self}: base and cap are seconds, 0 to 30 days")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"{self}: jitter is a fraction from 0 to 1")
 
     def allows(self, retries_used: int) -> bool:
         """Whether one more retry may follow those used."""

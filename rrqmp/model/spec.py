@@ -6,9 +6,15 @@ that a user chose, and so that a script can find the reply channel without readi
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 import msgspec
 
-from rrqmp.model.retry import RetryPolicy
+from rrqmp.model.retry import UNLIMITED, RetryPolicy
+from rrqmp.model.units import MOST_SECONDS
+
+# Checked when it is read: a stranger's number that no clock can hold must be a foreign byte like any other.
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=MOST_SECONDS)]
 
 
 class Spec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -19,11 +25,11 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     reply: str = ""
     key: str = ""
-    key_ttl: float | None = None
-    timeout: float | None = None
-    max_retries: int | None = None
+    key_ttl: _Seconds | None = None
+    timeout: _Seconds | None = None
+    max_retries: Annotated[int, msgspec.Meta(ge=UNLIMITED)] | None = None
     retry: RetryPolicy | None = None
-    result_ttl: float | None = None
+    result_ttl: _Seconds | None = None
     metadata: dict[str, str] | None = None
     parent: str = ""
 

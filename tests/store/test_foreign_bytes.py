@@ -86,6 +86,41 @@ def test_only_so_many_spoilt_records_are_taken_in_one_call(store: BlockingConnec
     assert store.run(stats(keys)).dead_letter_count == 16
 
 
+@pytest.mark.parametrize("name", ["", "two words", "a\nb", "x" * 37, "\u00e9", b"\xff\xfe", "{x}"])
+def test_id_that_no_client_makes_is_quarantined_and_handed_to_no_worker(
+    store: BlockingConnection, keys: QueueKeys, name: str | bytes
+) -> None:
+    store.run(enqueue(keys, RULES, [Submission("good", "t", b"{}\n1")]))
+    record = ("spec", b"{}\n1", "ty", "t", "k", "2", "st", "pending")
+    foreign = keys.activity("").encode() + (name if isinstance(name, bytes) else name.encode())
+    store.command("HSET", foreign, *record)
+    store.command("ZADD", keys.ready("t"), 1, name)
+    assert [claim.activity_id for claim in _claim(store, keys).claims] == ["good"]
+    assert store.command("HMGET", foreign, "st", "err") == [b"dead_letter", b"corrupt"]
+
+
+@pytest.mark.parametrize("count", ["1e300", "inf", "nan", "-5", "many", "1" * 30])
+def test_count_that_is_no_number_counts_as_none(store: BlockingConnection, keys: QueueKeys, count: str) -> None:
+    store.run(enqueue(keys, RULES, [Submission("x", "t", b"{}\n1")]))
+    _spoil(store, keys.activity("x"), [("HSET", "att", count, "crashes", count, "losses", count)])
+    (claim,) = _claim(store, keys).claims
+    assert (claim.attempt, claim.crashes, claim.losses) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("span", ["9.223372036e15", "1e300", "-1e300", "NaN"])
+def test_absurd_time_to_live_of_a_key_does_not_break_the_ending_off(
+    store: BlockingConnection, keys: QueueKeys, span: str
+) -> None:
+    store.run(enqueue(keys, RULES, [Submission("x", "t", b"{}\n1")]))
+    _spoil(store, keys.activity("x"), [("HSET", "spec", f'{{"key":"k","key_ttl":{span}}}\n1')])
+    store.command("SET", keys.idempotency("t", "k"), "x")
+    _claim(store, keys)
+    done = [Settlement("x", IDENT.token(1), Ending.COMPLETED, b'{"kind":"completed"}')]
+    store.run(cycle(keys, RULES, IDENT, seq=2, want=0, settlements=done))
+    found = store.run(stats(keys))
+    assert (found.running_count, found.completed_count) == (0, 1)
+
+
 def test_id_that_lies_in_a_ready_set_while_it_runs_is_only_taken_out(
     store: BlockingConnection, keys: QueueKeys
 ) -> None:

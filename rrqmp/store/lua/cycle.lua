@@ -113,6 +113,8 @@ while #claims < want and #bad < 16 and bytes < 262144 do
     local record = read(id, true)
     local state, suspect = record[ST], record[CRASHES] or record[LOSSES]
     local waits = state == 'pending' or state == 'scheduled' or state == 'retrying'
+    -- An id that no client of ours has made fits neither the statement of a slot nor the board of a worker.
+    if #id > 36 or string.find(id, '[^%w-]') or id == '' then waits = false end
     if waits and record[TY] == queue.name and record[SPEC] ~= '' then
       -- What crashed or was lost before runs alone, so that it can blame nobody.
       if suspect and claims[1] then break end

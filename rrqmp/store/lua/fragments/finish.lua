@@ -45,6 +45,8 @@ local function finish(id, record, token, state, out, reason, ttl)
     local owned = wishes.key and owned_key(id, record, wishes)
     if owned then
       local seconds = type(wishes.key_ttl) == 'number' and wishes.key_ttl or key_ttl / 1000
+      -- A stranger's number may be more than PEXPIRE takes, and nothing here may fail; NaN is not less than 30 days.
+      if not (seconds < 2592000) then seconds = 2592000 end
       call('PEXPIRE', owned, us(math.max(seconds, 60) * 1000))
     end
     if type(wishes.reply) == 'string' then call('PUBLISH', root .. '@done@' .. wishes.reply, news) end

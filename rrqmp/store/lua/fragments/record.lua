@@ -1,4 +1,5 @@
--- Reading records. A field that is missing is false; `K` and `SPEC` are made whole, so that no later step can fail.
+-- Reading records. A field that is missing is false; `K`, `SPEC` and the three counts are made whole, so that no later
+-- step can fail, in a script or in a worker.
 local ST, TY, K, SPEC, ATT, CRASHES, LOSSES, TOK, LAST, CANCEL, WATCH, HIST = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 -- What waits has only the first seven; a claim spares the look for the others.
 local function read(id, waits)
@@ -12,6 +13,10 @@ local function read(id, waits)
   end
   if not record[K] or not string.find(record[K], '^%d%-?%d+$') then record[K] = '1' .. us(now) end
   record[SPEC] = record[SPEC] or ''
+  for field = ATT, LOSSES do
+    local count = record[field]
+    if count and (#count > 9 or string.find(count, '%D')) then record[field] = false end
+  end
   return record
 end
 -- Whether this token's attempt is the one that runs.
