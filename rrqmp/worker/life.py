@@ -44,7 +44,9 @@ class Pace:
         self._typical_ns = float(_FOREVER_NS)
 
     def saw(self, run_ns: int) -> None:
-        """Takes note of one run: longer ones at once, shorter ones by and by."""
+        """Takes note of one run: longer ones at once, shorter ones by and by; nothing of what could not be run."""
+        if run_ns == 0:
+            return
         if run_ns > self._typical_ns or self._typical_ns == _FOREVER_NS:
             self._typical_ns = float(run_ns)
         else:

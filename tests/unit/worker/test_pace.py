@@ -22,6 +22,11 @@ def test_activities_of_a_millisecond_and_more_are_claimed_singly() -> None:
     assert pace(*[2 * MS] * 20).want() == 1
 
 
+def test_record_that_could_not_be_run_tells_nothing() -> None:
+    assert pace(0).want() == 1
+    assert pace(*[2 * MS] * 20, 0).want() == 1
+
+
 def test_short_ones_fill_two_milliseconds() -> None:
     assert pace(*[100_000] * 50).want() == 20
 
