@@ -35,8 +35,8 @@ class Signals:
         """One signal came; the first wish drains, the second gives back at once."""
         now = time.monotonic()
         before, when = self._last
-        self._last = (number, now)
         if number == before and now - when < _SAME_WISH_SECONDS:
             return
+        self._last = (number, now)
         self._wishes += 1
         self._on_stop(self._wishes)

@@ -42,6 +42,14 @@ def test_same_signal_after_a_while_is_a_second_wish(wishes: list[int], clock: li
     assert wishes == [1, 2]
 
 
+def test_key_held_down_is_a_second_wish_after_half_a_second(wishes: list[int], clock: list[float]) -> None:
+    heard = listening(wishes)
+    for _ in range(3):
+        heard.wish(signal.SIGINT)
+        clock[0] += 0.3
+    assert wishes == [1, 2]
+
+
 def test_another_signal_is_a_second_wish_at_once(wishes: list[int], clock: list[float]) -> None:
     heard = listening(wishes)
     heard.wish(signal.SIGTERM)
