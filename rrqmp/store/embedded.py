@@ -87,10 +87,8 @@ class EmbeddedServer:
     def start(self) -> Self:
         """Starts the server, or joins a running one, and returns when it answers."""
         binary = self._binary or find_binary()
-        for directory in (self.place.directory, self.place.socket.parent):
-            _make_private(directory)
         deadline = time.monotonic() + _START_SECONDS
-        while not self._take_lock():
+        while not self._claim_place():
             if self._answers():
                 return self
             self._wait_until(deadline, "another process holds its lock and its server does not answer")
@@ -126,6 +124,17 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _claim_place(self) -> bool:
+        try:
+            for directory in (self.place.directory, self.place.socket.parent):
+                _make_private(directory)
+            return self._take_lock()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self.place.directory} cannot be used for an embedded server: {error}; give embedded:/path to a "
+                "directory of your own"
+            ) from None
 
     def _take_lock(self) -> bool:
         fd = os.open(self.place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

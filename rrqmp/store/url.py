@@ -39,7 +39,8 @@ class RedisAddress:
 
     def __str__(self) -> str:
         """The address for people: never with the password."""
-        where = f"unix://{self.path}" if self.path else f"{'rediss' if self.tls else 'redis'}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        where = f"unix://{self.path}" if self.path else f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}"
         return f"{where}/{self.db}" if self.db else where
 
 

@@ -87,8 +87,13 @@ def spares_of(settings: Settings, template_bytes: int) -> int:
 
 
 def start_embedded(url: str) -> EmbeddedServer | None:
-    """The server of an `embedded:` URL, started by us or joined; `None` for any other URL."""
-    return EmbeddedServer(resolve_embedded(url)).start() if is_embedded(url) else None
+    """The server of an `embedded:` URL, started by us or joined; `None` for any other. Raises `StartFailure`."""
+    if not is_embedded(url):
+        return None
+    try:
+        return EmbeddedServer(resolve_embedded(url)).start()
+    except StoreUnavailable as error:
+        raise StartFailure(ExitCode.REDIS_UNREACHABLE, str(error)) from None
 
 
 async def wait_for_server(store: AsyncStore, seconds: float) -> ServerFacts:

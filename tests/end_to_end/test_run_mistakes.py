@@ -110,3 +110,14 @@ def test_missing_url_never_starts_a_server(rrqmp: Any, folder: Path) -> None:
     )  # fmt: skip
     assert ran.returncode == ExitCode.REDIS_UNREACHABLE
     assert not [path for path in folder.rglob("*") if path.name.endswith(".aof") or path.name == "server.sock"]
+
+
+def test_embedded_server_that_does_not_come_up_is_no_fault_of_the_supervisor(rrqmp: Any, folder: Path) -> None:
+    (folder / "store" / "appendonlydir").mkdir(parents=True)
+    (folder / "store" / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
+    ran = rrqmp(
+        "run", "--app", "good", "--redis-url", f"embedded:{folder / 'store'}", "--runtime-dir", str(folder / "run")
+    )
+    assert ran.returncode == ExitCode.REDIS_UNREACHABLE, ran.stderr
+    assert "embedded server ended" in ran.stderr
+    assert "Traceback" not in ran.stderr

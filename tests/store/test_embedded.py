@@ -117,6 +117,18 @@ def test_server_that_cannot_start_says_why(folder: Path) -> None:
         EmbeddedServer(folder, options={"nonsense": "1"}).start()
 
 
+@pytest.mark.parametrize("taken", ["", "lock"])
+def test_directory_that_cannot_be_used_is_named_with_the_remedy(folder: Path, taken: str) -> None:
+    folder.mkdir(exist_ok=True)
+    place = folder / "server"
+    if taken:
+        (place / taken).mkdir(parents=True)
+    else:
+        place.write_text("a file")
+    with pytest.raises(ConfigurationError, match=r"server cannot be used.*embedded:/path"):
+        EmbeddedServer(place).start()
+
+
 def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"rrqmp\[embedded\]"):

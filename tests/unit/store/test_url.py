@@ -79,3 +79,7 @@ def test_socket_of_a_long_path_moves_to_the_runtime_directory(tmp_path: Path) ->
     assert place.socket.parent == tmp_path / "rrqmp"
     assert place == embedded_place(long, environ)
     assert place.socket != embedded_place(Path("/" + "y" * 120), environ).socket
+
+
+def test_address_of_version_6_is_shown_as_it_was_given() -> None:
+    assert str(parse_url("redis://[::1]:6380/2")) == "redis://[::1]:6380/2"
