@@ -9,18 +9,7 @@ import socket
 import time
 
 from benchmarks.spinning import spin
-from rrqmp.handling.context import ActivityContext
-from rrqmp.handling.registration import register
-from rrqmp.handling.registry import Registry
-
-
-class BenchmarkApplication:
-    """The least that can be run."""
-
-    def __init__(self) -> None:
-        self.registry = Registry()
-        self.settings: dict[str, object] = {}
-        self.metrics = None
+from rrqmp import ActivityContext, WorkerEngine
 
 
 def noop(payload: object) -> None:
@@ -63,12 +52,12 @@ def _report(probe: str, context: ActivityContext) -> None:
         sender.sendto(json.dumps(words).encode(), probe)
 
 
-def make_engine() -> BenchmarkApplication:
+def make_engine() -> WorkerEngine:
     """All handlers in one application."""
-    application = BenchmarkApplication()
+    made = WorkerEngine()
     for handler in (noop, stamp, stamp_wall, burn, stuck_in_python, stuck_in_c):
-        application.registry.add(register(None, handler, {}))
-    return application
+        made.register_activity(handler)
+    return made
 
 
 engine = make_engine()

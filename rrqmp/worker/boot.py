@@ -35,7 +35,10 @@ EXIT_INTERNAL: Final = 70
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
-    """What the template hands to one child. Descriptors are numbers; `control` is the template's own and is closed."""
+    """What the template hands to one child. Descriptors are numbers.
+
+    `control` is the template's own and gets closed; `connection` has no socket yet.
+    """
 
     control: socket.socket
     channel: int
@@ -44,6 +47,7 @@ class Inheritance:
     wake: int
     supervisor_pid: int
     config: WorkerConfig
+    connection: BlockingConnection
     application: Application
     deaf: DeafToStops
 
@@ -66,7 +70,7 @@ def _live(inheritance: Inheritance) -> int:
     channel = socket.socket(fileno=move_high(inheritance.channel))
     _forget_the_template()
     config = inheritance.config
-    connection = BlockingConnection(config.redis_url, name=f"rrqmp-worker-{os.getpid()}")
+    connection = inheritance.connection
     try:
         connection.open()
     except StoreUnavailable:

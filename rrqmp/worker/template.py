@@ -14,10 +14,10 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from rrqmp.errors import ApplicationError, StoreUnavailable
+from rrqmp.errors import ApplicationError, StoreError
 from rrqmp.handling.application import Application
 from rrqmp.kernel import prctl, proc
 from rrqmp.kernel.descriptors import move_high
@@ -110,6 +110,23 @@ def _open_log(config: WorkerConfig) -> None:
     logger.setLevel(config.log_level.upper())
 
 
+def _warm_up(config: WorkerConfig) -> BlockingConnection:
+    """Takes every code path of a new worker's start once; a closed connection, which each worker opens for itself.
+
+    What is read, compiled and made here is shared by all workers; in each of them it would be a copy, megabytes of it.
+    """
+    for name in _SCRIPTS:
+        load_script(name)
+    connection = BlockingConnection(config.redis_url, name="rrqmp-worker")
+    try:
+        connection.open()
+    except StoreError:
+        # Only warmth is lost; the workers connect by themselves and wait as long as it takes.
+        pass
+    connection.close()
+    return connection
+
+
 @dataclass(slots=True)
 class Template:
     """One code generation, ready to fork."""
@@ -121,7 +138,7 @@ class Template:
     _supervisor_pid: int = 0
     _board: int = -1
     _wake: int = -1
-    _warm: bool = field(default=False)
+    _connection: BlockingConnection | None = None
 
     def run(self) -> int:
         """Serves the supervisor's orders."""
@@ -142,32 +159,17 @@ class Template:
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         self._config, self._supervisor_pid = message.config, message.supervisor_pid
         self._board, self._wake = map(move_high, descriptors)
-        if not self._warm:
+        if self._connection is None:
             _open_log(message.config)
-            self._warm_up(message.config)
+            self._connection = _warm_up(message.config)
             gc.collect()
             # From here no collection looks at these objects, so their pages stay shared with every worker.
             gc.freeze()
-            self._warm = True
         messages.send(self.control, Configured(resident_bytes=proc.resident_bytes(os.getpid())))
-
-    def _warm_up(self, config: WorkerConfig) -> None:
-        """Takes every code path of a new worker's start once: its first connection costs half when it is warm.
-
-        What is read and compiled here is shared by all workers; in each of them it would be a copy.
-        """
-        for name in _SCRIPTS:
-            load_script(name)
-        try:
-            with BlockingConnection(config.redis_url, name="rrqmp-template", resend_seconds=1.0) as connection:
-                connection.command("PING")
-        except StoreUnavailable:
-            # Only warmth is lost; the workers connect by themselves and wait as long as it takes.
-            pass
 
     def _fork(self, message: Fork, descriptors: list[int]) -> None:
         channel, dump = descriptors
-        if self._config is None:
+        if self._config is None or self._connection is None:
             raise RuntimeError("a template was told to fork before it was configured")
         inheritance = Inheritance(
             control=self.control,
@@ -177,6 +179,7 @@ class Template:
             wake=self._wake,
             supervisor_pid=self._supervisor_pid,
             config=self._config,
+            connection=self._connection,
             application=self.application,
             deaf=self.deaf,
         )
