@@ -101,11 +101,6 @@ class BoundHandler:
         self._read = Codec(registration.payload_type, allow_nan=registration.allow_nan).reader
         self._results = Codec(registration.result_type, allow_nan=registration.allow_nan)
 
-    @property
-    def wants_dead_letter(self) -> bool:
-        """Whether the handler has an `on_dead_letter` of its own."""
-        return self._on_dead_letter is not None
-
     def invoke(self, payload: bytes, context: ActivityContext) -> Outcome:
         """Decodes, runs and encodes; whatever is raised on the way, `SystemExit` too, becomes `Raised`."""
         if self._broken is not None:

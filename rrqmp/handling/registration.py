@@ -56,6 +56,13 @@ class Registration:
         """Seconds that one attempt may take: the submitter's wish, else the handler's."""
         return self.timeout if spec.timeout is None else spec.timeout
 
+    @property
+    def wants_dead_letter(self) -> bool:
+        """Whether the handler has an `on_dead_letter` of its own; told without making it: that is user code."""
+        holder = self.factory.instance if isinstance(self.factory, Ready) else self.factory
+        callback = getattr(holder, "on_dead_letter", None)
+        return callback is not None and getattr(callback, "__func__", callback) is not ActivityHandler.on_dead_letter
+
     def describe(self) -> dict[str, object]:
         """The limits and the origin, in plain values, for a report."""
         return {

@@ -70,7 +70,7 @@ def _call_back(report: ExitReport, broken: BrokenAttempt, queue: int, runner: Ru
         return
     if report.deaths == 0:
         runner.metrics.dead_letter(broken.queue, broken.activity_type)
-    if report.deaths < _CALLBACK_DEATHS_MOST:
+    if report.deaths < _CALLBACK_DEATHS_MOST and runner.wants_dead_letter(broken.activity_type):
         runner.dead_letter(record, queue, _error(report, broken, record))
 
 

@@ -184,8 +184,9 @@ class Runner:
 
     def wants_dead_letter(self, activity_type: str) -> bool:
         """Whether the type's handler has an `on_dead_letter`."""
-        bound = self.invoker.prepare(activity_type)
-        return bound is not None and bound.wants_dead_letter
+        # Asked of the registration: to make the handler here could take for ever, and no deadline runs.
+        registration = self.registry.get(activity_type)
+        return registration is not None and registration.wants_dead_letter
 
     def dead_letter(self, record: ActivityRecord, queue: int, error: Exception) -> None:
         """Calls it, if the handler has one, under a deadline of its own; a death meanwhile is charged to nobody."""

@@ -74,3 +74,17 @@ def test_callback_that_raises_costs_no_process(queue: Queue, supervise: Supervis
     assert queue.noted(one).pid == worker
     queue.ended(queue.submit("echo", 1))
     assert node.idle() == [worker]
+
+
+@pytest.mark.parametrize("spec", [{"timeout": 0.1}, {}])
+def test_handler_that_hangs_while_it_is_made_is_not_made_to_ask_for_its_callback(
+    queue: Queue, supervise: Supervise, spec: dict[str, float]
+) -> None:
+    node = supervise(app="dead_letters:engine", workers=1)
+    one = queue.submit("unmakeable", delay=0 if spec else 0.3, **spec)
+    if not spec:
+        queue.store.command("HSET", queue.keys.activity(one), "spec", "spoilt")
+    assert queue.ended(one).status is ActivityStatus.DEAD_LETTER
+    # Its only worker is there again at once.
+    queue.ended(queue.submit("echo", 1), patience=5)
+    assert "worker in slot" not in node.log

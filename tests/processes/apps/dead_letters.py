@@ -16,6 +16,20 @@ from rrqmp.model.retry import RetryPolicy
 engine = App()
 
 
+class Unmakeable(ActivityHandler[Any, Any]):
+    """Hangs while it is made, and has no callback."""
+
+    activity_type = "unmakeable"
+    retry = RetryPolicy(max_retries=0)
+
+    def __init__(self) -> None:
+        while True:
+            pass
+
+    def handle(self, payload: Any, context: ActivityContext) -> None:
+        raise AssertionError("never made")
+
+
 class Notes(ActivityHandler[Any, Any]):
     """Fails as the payload says, and writes a line when it is told of its dead letter."""
 
@@ -45,6 +59,7 @@ class Notes(ActivityHandler[Any, Any]):
 
 
 engine.add(Notes)
+engine.add(Unmakeable)
 
 
 @engine.add

@@ -329,3 +329,32 @@ def test_an_option_set_on_an_instance_is_refused_since_nobody_would_read_it() ->
 def test_a_declaration_that_disagrees_with_the_class_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="payload type is int by its ActivityType and Job by its class"):
         of(Thumbnail, ActivityType("thumb", int, Thumb))
+
+
+class Mourning(ActivityHandler[Job, None]):
+    """Must not be made to find out whether it has a callback."""
+
+    def __init__(self, *, wanted: bool = False) -> None:
+        assert wanted
+
+    def handle(self, payload: Job, context: ActivityContext) -> None: ...
+
+    def on_dead_letter(self, payload: Job, context: ActivityContext, error: BaseException) -> None: ...
+
+
+class Careless(ActivityHandler[Job, None]):
+    def handle(self, payload: Job, context: ActivityContext) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "wants"),
+    [
+        (Mourning, True),
+        (Mourning(wanted=True), True),
+        (Careless, False),
+        (Careless(), False),
+        (lambda payload: None, False),
+    ],
+)
+def test_callback_is_known_without_making_the_handler(handler: Any, wants: bool) -> None:
+    assert register("job", handler, {}).wants_dead_letter is wants
