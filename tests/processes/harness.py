@@ -232,17 +232,18 @@ class Supervised:
         except FileNotFoundError:
             return []
 
-    def idle(self, number: int = 1) -> list[int]:
-        """Waits until so many workers are idle; their pids."""
-        eventually(
-            lambda: len(self.workers(WorkerState.IDLE)) >= number, seen=lambda: (self.states(), self.log[-2000:])
-        )
-        return self.workers(WorkerState.IDLE)
+    def idle(self, number: int = 1, *, besides: int = 0) -> list[int]:
+        """Waits until so many workers are idle; their pids. `besides` is one that was killed and may still be shown."""
+
+        def probe() -> list[int]:
+            found = [pid for pid in self.workers(WorkerState.IDLE) if pid != besides]
+            return found if len(found) >= number else []
+
+        return eventually(probe, seen=lambda: (self.states(), self.log[-2000:]))
 
     def worker_in(self, state: WorkerState) -> int:
         """Waits for a worker in that state; its pid."""
-        eventually(lambda: self.workers(state), seen=lambda: (self.states(), self.log[-2000:]))
-        return self.workers(state)[0]
+        return eventually(lambda: self.workers(state), seen=lambda: (self.states(), self.log[-2000:]))[0]
 
     def states(self) -> dict[int, str]:
         """What every live worker does."""
