@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.handling.activity import Activity
@@ -26,9 +26,6 @@ from rrqmp.model.codec import check_declarable
 from rrqmp.model.names import check_activity_type, snake_case
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.spec import Spec
-
-Declared: TypeAlias = str | ActivityType[Any, Any]
-HandlerForm: TypeAlias = type[ActivityHandler[Any, Any]] | ActivityHandler[Any, Any] | Callable[..., Any]
 
 _NO_TYPES: Final = (Any, Any)
 

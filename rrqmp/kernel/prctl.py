@@ -8,7 +8,6 @@ import signal
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
-_PR_SET_DUMPABLE: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -37,8 +36,3 @@ def outlive_parent() -> None:
 def adopt_orphans() -> None:
     """Makes this process the new parent of whatever its descendants leave behind."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def stay_readable() -> None:
-    """Keeps `/proc/self` readable for its owner after a change of user."""
-    _prctl(_PR_SET_DUMPABLE, 1)

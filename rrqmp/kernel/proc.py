@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 PAGE_SIZE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -114,8 +113,3 @@ def descriptor_target(pid: int, descriptor: int) -> str:
         return os.readlink(f"/proc/{pid}/fd/{descriptor}")
     except OSError:
         return ""
-
-
-def has_proc() -> bool:
-    """Whether /proc shows processes and their children; without it there is no sweep and no memory watch."""
-    return Path(f"/proc/self/task/{os.getpid()}/children").exists()

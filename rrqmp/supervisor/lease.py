@@ -140,8 +140,3 @@ class Lease:
         if self._down_since is not None:
             away, self._down_since = time.monotonic() - self._down_since, None
             LOGGER.warning("Redis is back after %.1f s", away)
-
-    @property
-    def is_down(self) -> bool:
-        """Whether the last beat found no server."""
-        return self._down_since is not None

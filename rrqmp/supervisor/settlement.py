@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rrqmp.errors import StoreError
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.shared_state.settling import settle_broken
@@ -33,14 +32,3 @@ async def settle_slot(
             if record is not None:
                 settlements.append(settle_broken(report, record, RetryPolicy(), random.uniform(-1, 1)))
         await store.run(cycle(keys, rules, ident, seq=1, want=0, settlements=settlements))
-
-
-async def try_settle_slot(
-    store: AsyncStore, queues: Sequence[QueueKeys], rules: StoreRules, ident: SlotIdent, report: ExitReport | None
-) -> bool:
-    """The same; false where Redis did not answer."""
-    try:
-        await settle_slot(store, queues, rules, ident, report)
-    except StoreError:
-        return False
-    return True

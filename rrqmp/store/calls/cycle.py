@@ -13,7 +13,6 @@ from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Argument, Call, load_script
 
 MAX_CLAIMS: Final = 50
-MAX_SETTLEMENTS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
