@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ _DUMP_HEAD_BYTES: Final = 16 * 1024
 _DUMP_TAIL_BYTES: Final = 32 * 1024
 _NS: Final = 1e9
 _LINE_FEED: Final = "\n"
+_FOREIGN: Final = re.compile(r"[^\n -~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,16 @@ def read_dump(descriptor: int, first: int = 0) -> str:
     """
     size = os.fstat(descriptor).st_size - first
     if size <= _DUMP_HEAD_BYTES + _DUMP_TAIL_BYTES:
-        return os.pread(descriptor, max(0, size), first).decode(errors="replace")
-    head = os.pread(descriptor, _DUMP_HEAD_BYTES, first).decode(errors="replace")
-    tail = os.pread(descriptor, _DUMP_TAIL_BYTES, first + size - _DUMP_TAIL_BYTES).decode(errors="replace")
+        return _printable(os.pread(descriptor, max(0, size), first))
+    head = _printable(os.pread(descriptor, _DUMP_HEAD_BYTES, first))
+    tail = _printable(os.pread(descriptor, _DUMP_TAIL_BYTES, first + size - _DUMP_TAIL_BYTES))
     return f"{head.rpartition(_LINE_FEED)[0]}\n[...]\n{tail.partition(_LINE_FEED)[2]}"
+
+
+def _printable(dump: bytes) -> str:
+    # faulthandler writes ASCII; anything else is the handler's. It would reach a terminal, and as JSON take six times
+    # its room, more than one packet to the successor can hold.
+    return _FOREIGN.sub("?", dump.decode("ascii", "replace"))
 
 
 class MemoryKills:

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from rrqmp.shared_state.messages import PACKET_MOST
 from rrqmp.supervisor.autopsy import MemoryKills, read_dump
 
 
@@ -38,6 +40,15 @@ def test_long_dump_keeps_both_ends_and_whole_lines(dump: int) -> None:
     assert (read[0], read[-1]) == (lines[0], lines[-1])
     assert read.count("[...]") == 1
     assert set(read) - {"[...]"} <= set(lines)
+
+
+@pytest.mark.parametrize("byte", [b"\x01", b"\x1b", b"\xff", b'"', b"\\"])
+def test_handler_that_wrote_into_the_dump_cannot_make_the_report_too_long_to_hand_on(dump: int, byte: bytes) -> None:
+    os.write(dump, (byte * 100 + b"\n") * 3000)
+    read = read_dump(dump)
+    assert read.isascii()
+    assert read.replace("\n", "").isprintable()
+    assert len(msgspec.json.encode(read)) < PACKET_MOST - 64 * 1024
 
 
 def test_kernels_kills_are_seen_once(tmp_path: Path) -> None:
