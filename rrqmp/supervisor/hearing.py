@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.messages import Leaving, Ready, Settled
 from rrqmp.store.calls.cycle import CycleStatus
@@ -45,7 +47,7 @@ class Hearing:
         asyncio.get_running_loop().remove_reader(handle.channel.fileno())
         while True:
             try:
-                message, _ = messages.receive(handle.channel)
+                message = _next(handle)
             except OSError:
                 return
             if message is None:
@@ -54,7 +56,7 @@ class Hearing:
 
     def _read(self, handle: WorkerHandle) -> None:
         try:
-            message, _ = messages.receive(handle.channel)
+            message = _next(handle)
         except BlockingIOError:
             return
         except OSError:
@@ -95,3 +97,12 @@ class Hearing:
             return
         handle.notes.append("did not leave in time")
         self._ladder.kill(handle)
+
+
+def _next(handle: WorkerHandle) -> messages.Message | None:
+    """The next message, `None` at the end of the stream; what a handler wrote into the channel is passed over."""
+    while True:
+        try:
+            return messages.receive(handle.channel)[0]
+        except msgspec.MsgspecError:
+            LOGGER.warning("a handler in %s wrote into a descriptor that is not its own", handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -128,3 +129,14 @@ def test_death_while_claiming_charges_nobody_even_if_the_claim_arrives_late(
     record = queue.ended(one)
     assert (record.status, record.attempt, record.crashes) == (ActivityStatus.COMPLETED, 1, 0)
     assert [line.attempt for line in queue.lines()] == [1]
+
+
+def test_foreign_words_on_the_channel_of_a_dead_worker_leave_nothing_behind(queue: Queue, supervise: Supervise) -> None:
+    node = supervise(workers=1, app="hostile:engine", max_crashes=1, shutdown_timeout=10)
+    record = queue.ended(queue.submit("writes_into_our_channel"))
+    assert kinds(record) == [AttemptKind.CRASHED]
+    assert "Traceback" not in node.log
+    # It is forgotten: a stop would wait for it.
+    started = time.monotonic()
+    assert node.send(signal.SIGTERM).exit_code() == 0
+    assert time.monotonic() - started < 5

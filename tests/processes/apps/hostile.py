@@ -7,6 +7,7 @@ import faulthandler
 import itertools
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -136,6 +137,19 @@ def overflow(payload: Any) -> int:
 @act
 def kill_self(payload: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@act
+def writes_into_our_channel(payload: Any) -> None:
+    """As a library does that writes to a number which was its own once; then the process dies."""
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            with socket.socket(fileno=os.dup(number)) as copy:
+                if copy.type == socket.SOCK_SEQPACKET:
+                    copy.send(b"x")
+        except OSError:
+            continue
+    os.abort()
 
 
 @act
