@@ -123,8 +123,19 @@ class Page:
 
     @property
     def state(self) -> WorkerState:
-        """The worker's own word on what it does."""
-        return WorkerState(self.words[Word.STATE])
+        """The worker's own word on what it does; `UNUSED` where a wild write has spoilt it."""
+        try:
+            return WorkerState(self.words[Word.STATE])
+        except ValueError:
+            return WorkerState.UNUSED
+
+    @property
+    def reason(self) -> KillReason:
+        """Why the supervisor has condemned it; `NONE` where a wild write has spoilt it."""
+        try:
+            return KillReason(self.words[Word.REASON])
+        except ValueError:
+            return KillReason.NONE
 
     def activity_id(self) -> str:
         """Id of the activity that was started last."""

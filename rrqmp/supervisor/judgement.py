@@ -36,11 +36,11 @@ class Record:
         """Copies the words that the judgement needs."""
         words = page.words
         return cls(
-            WorkerState(words[Word.STATE]),
+            page.state,
             words[Word.SEQ],
             words[Word.ENDED],
             words[Word.CONDEMNED],
-            KillReason(words[Word.REASON]),
+            page.reason,
         )
 
 

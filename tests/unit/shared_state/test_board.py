@@ -15,7 +15,9 @@ from rrqmp.shared_state.board import (
     STRIDE,
     Board,
     Head,
+    KillReason,
     Word,
+    WorkerState,
     map_head,
     map_page,
 )
@@ -44,6 +46,14 @@ def test_worker_and_supervisor_see_the_same_page(board: Board) -> None:
     assert page.words[Word.SEQ] == 5
     assert (page.activity_id(), page.activity_type()) == ("i" * ID_BYTES, "тип")
     assert board.pages[0].words[Word.SEQ] == 0
+
+
+def test_page_that_a_wild_write_has_spoilt_can_still_be_read(board: Board) -> None:
+    page = board.pages[0]
+    for word in Word:
+        page.words[word] = 2**64 - 1
+    assert (page.state, page.reason) == (WorkerState.UNUSED, KillReason.NONE)
+    assert page.unstarted() == []
 
 
 def test_head_is_read_only_for_a_worker(board: Board) -> None:
