@@ -30,8 +30,11 @@ def test_nothing_of_a_killed_supervisor_nor_of_its_handlers_lives_on(queue: Queu
     ids = [queue.submit(kind, {"notes": str(queue.notes())}) for kind in ("has_child", "has_daemon", "has_process")]
     brood = [int(queue.noted(one).text) for one in ids]
     assert all(map(is_alive, brood))
-    assert kill_supervisor(node) < PROMISED_SECONDS
-    assert not any(map(is_alive, brood))
+    killed_at = time.monotonic()
+    kill_supervisor(node)
+    # A process in the middle of its exit has no environment any more, so no mark, and is no zombie yet.
+    eventually(lambda: not any(map(is_alive, brood)), seen=node.left)
+    assert time.monotonic() - killed_at < PROMISED_SECONDS
 
 
 def test_nothing_of_a_supervisor_that_was_killed_during_the_import_lives_on(
