@@ -90,7 +90,6 @@ def _report(attempt: Attempt) -> list[str]:
     lines += [f"  {line}" for line in error.splitlines()]
     facts = {
         "at": _moment(attempt.ended_at) if attempt.ended_at is not None else None,
-        "waited": _seconds(attempt.wait_seconds),
         "ran": _seconds(attempt.run_seconds),
         "cpu": _seconds(attempt.cpu_seconds),
         "peak": f"{attempt.peak_bytes / 2**20:.1f} MiB" if attempt.peak_bytes is not None else None,

@@ -25,7 +25,6 @@ class ActivityHandler(Generic[P, R]):
 
     activity_type: ClassVar[str | ActivityType[Any, Any] | None] = None
     timeout: ClassVar[float | timedelta | None] = None
-    memory_limit: ClassVar[int | str | None] = None
     max_retries: ClassVar[int | None] = None
     retry: ClassVar[RetryPolicy | None] = None
     retry_on: ClassVar[tuple[type[BaseException], ...]] = ()

@@ -11,19 +11,17 @@ from rrqmp.errors import ConfigurationError
 from rrqmp.model.names import did_you_mean, nearest
 from rrqmp.model.options import check_max_retries
 from rrqmp.model.retry import RetryPolicy
-from rrqmp.model.units import check_bytes, check_seconds
+from rrqmp.model.units import check_seconds
 
 DEFAULT_TIMEOUT_SECONDS: Final = 300.0
 # Failures that another attempt will not mend; a handler that knows better lists them in retry_on.
 DEFAULT_NON_RETRYABLE: Final = (PermissionError, FileNotFoundError, FileExistsError)
-LEAST_MEMORY_BYTES: Final = 1 << 20
 
 
 class HandlerOptions(TypedDict, total=False):
     """Keywords of a decorator or of `register_activity`; the class attributes of the same names mean the same."""
 
     timeout: float | timedelta | None
-    memory_limit: int | str | None
     max_retries: int | None
     retry: RetryPolicy | None
     retry_on: tuple[type[BaseException], ...]
@@ -32,7 +30,7 @@ class HandlerOptions(TypedDict, total=False):
 
 NAMES: Final = tuple(HandlerOptions.__annotations__)
 # Words of a later version: taking them in silence would promise what nobody does yet.
-RESERVED: Final = ("soft_timeout", "setup_timeout", "setup", "teardown")
+RESERVED: Final = ("memory_limit", "soft_timeout", "setup_timeout", "setup", "teardown")
 _LIKENESS: Final = 0.8
 
 
@@ -41,7 +39,6 @@ class Limits:
     """A handler's checked options; durations in seconds, memory in bytes. `retry` holds the number of retries too."""
 
     timeout: float = DEFAULT_TIMEOUT_SECONDS
-    memory_limit: int | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     retry_on: tuple[type[BaseException], ...] = ()
     non_retryable: tuple[type[BaseException], ...] = ()
@@ -85,7 +82,7 @@ def _refuse_near_miss(name: str, owner: type) -> None:
         return
     where = f"{owner.__module__}.{owner.__qualname__}"
     if name in RESERVED:
-        raise ConfigurationError(f"{where}.{name}: not in this version, and nothing would call it; rename or remove it")
+        raise ConfigurationError(f"{where}.{name}: not in this version, and nothing would heed it; rename or remove it")
     words = (*NAMES, "activity_type", "on_dead_letter")
     meant = None if name in words else nearest(name, words, _LIKENESS)
     if meant:
@@ -101,12 +98,8 @@ def _checked(given: Mapping[str, Any]) -> Limits:
         if "retry" in given and retry.max_retries not in (most, RetryPolicy().max_retries):
             raise ConfigurationError(f"max_retries is {most} and retry says {retry.max_retries}: give one")
         retry = RetryPolicy(most, retry.base, retry.cap, retry.jitter)
-    memory_limit = given.get("memory_limit")
     return Limits(
         timeout=check_seconds(given.get("timeout", DEFAULT_TIMEOUT_SECONDS), "timeout"),
-        memory_limit=None
-        if memory_limit is None
-        else check_bytes(memory_limit, "memory_limit", least=LEAST_MEMORY_BYTES),
         retry=retry,
         retry_on=_check_kinds(given.get("retry_on", ()), "retry_on"),
         non_retryable=_check_kinds(given.get("non_retryable", ()), "non_retryable"),

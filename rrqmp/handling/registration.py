@@ -40,7 +40,6 @@ class Registration:
     retry: RetryPolicy
     retry_on: tuple[type[BaseException], ...]
     non_retryable: tuple[type[BaseException], ...]
-    memory_limit: int | None
     payload_type: Any
     result_type: Any
     allow_nan: bool
@@ -63,7 +62,7 @@ class Registration:
     def describe(self) -> dict[str, object]:
         """The limits and the origin, in plain values, for a report."""
         return {
-            "activity_type": self.activity_type, "timeout": self.timeout, "memory_limit": self.memory_limit,
+            "activity_type": self.activity_type, "timeout": self.timeout,
             "max_retries": self.retry.max_retries, "is_async": self.is_async, "origin": self.origin,
         }  # fmt: skip
 
@@ -165,7 +164,6 @@ def _assemble(
         retry=limits.retry,
         retry_on=limits.retry_on,
         non_retryable=limits.non_retryable,
-        memory_limit=limits.memory_limit,
         payload_type=payload,
         result_type=result,
         allow_nan=isinstance(declared, ActivityType) and declared.allow_nan,

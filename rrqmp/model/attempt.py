@@ -53,7 +53,6 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     signal: str = ""
     exit_code: int | None = None
     retryable: bool = True
-    wait_seconds: float | None = None
     run_seconds: float | None = None
     cpu_seconds: float | None = None
     peak_bytes: int | None = None

@@ -53,8 +53,6 @@ class Word(IntEnum):
     BATCH_LENGTH = 10
     BATCH_POSITION = 11
     BASE_RSS = 12  # resident bytes when the process was ready: what it shares with the template
-    DONE_COUNT = 13
-    WAITING = 14
     LOOK_AT = 15  # when the supervisor should look at a batch that one activity holds up
     STARTED_WALL = 16  # nanoseconds since 1970
     DUMP_FD = 17

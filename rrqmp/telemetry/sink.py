@@ -22,7 +22,6 @@ class MetricName(StrEnum):
     CANCELLED = "activity_cancelled"
     DEAD_LETTER = "activity_dead_letter"
     EXECUTION = "activity_execution"
-    QUEUE_WAIT = "activity_queue_wait"
 
 
 @runtime_checkable

@@ -66,7 +66,6 @@ ActivityType("thumbnail", Job, Thumb, timeout=3)  # wrong
 class Thumbnail(ActivityHandler[Job, Thumb]):
     activity_type = THUMBNAIL
     timeout = 20
-    memory_limit = "512MiB"
     retry = RetryPolicy(5)
     max_retries = UNLIMITED
     retry_on = (OSError,)

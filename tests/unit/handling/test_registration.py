@@ -44,7 +44,6 @@ class Kind(StrEnum):
 class Thumbnail(ActivityHandler[Job, Thumb]):
     timeout = 20
     max_retries = 1
-    memory_limit = "512MiB"
     retry_on = (OSError,)
 
     def handle(self, payload: Job, context: ActivityContext) -> Thumb:
@@ -91,7 +90,7 @@ def test_a_class_gives_name_types_limits_and_origin() -> None:
     registration = of(Thumbnail)
     assert registration.activity_type == "thumbnail"
     assert (registration.payload_type, registration.result_type) == (Job, Thumb)
-    assert (registration.timeout, registration.retry, registration.memory_limit) == (20.0, RetryPolicy(1), 512 << 20)
+    assert (registration.timeout, registration.retry) == (20.0, RetryPolicy(1))
     assert registration.retry_on == (OSError,)
     assert registration.origin.startswith("test_registration.py:")
     assert registration.origin.endswith("Thumbnail")
@@ -184,7 +183,7 @@ def test_a_registry_refuses_a_second_handler_and_names_both() -> None:
 
 
 def test_a_report_of_limits_is_plain() -> None:
-    assert of(Thumbnail).describe()["memory_limit"] == 512 << 20
+    assert of(Thumbnail).describe()["timeout"] == 20.0
 
 
 class Misspelt(ActivityHandler):
@@ -233,7 +232,7 @@ class TypeAsMethod(ActivityHandler):
 
 
 class Greedy(ActivityHandler):
-    memory_limit = "512M"
+    memory_limit = "512MiB"
 
     def handle(self, payload: Any, context: ActivityContext) -> None: ...
 
@@ -280,7 +279,7 @@ def demands_keyword(payload: Any, *, size: int) -> None: ...
         (Demanding, "its __init__ wants them .*'path'.*register an instance"),
         (Hasty, "Hasty: timeout is 0 s: give 1 ms to 30 d"),
         (TypeAsMethod, "activity_type is .* give a string, a StrEnum or an ActivityType"),
-        (Greedy, "write 512MiB"),
+        (Greedy, "memory_limit: not in this version"),
         (Picky, "retry_on holds 3: give exception classes"),
         (NotAHandler, "derive it from ActivityHandler"),
         (NotAHandler(), "is no handler"),
