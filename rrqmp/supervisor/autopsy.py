@@ -94,7 +94,7 @@ def examine(
     charge = judge(record, memory_kill=unordered_kill and memory_kills.risen())
     dump = trim(read_dump(handle.dump, handle.dumped_from))
     notes = list(handle.notes)
-    if charge is not None and not dump:
+    if charge is not None and not dump and not any(note.startswith("no stack") for note in notes):
         notes.append(_why_no_stack(status, charge))
     return ExitReport(
         summary=_summary(handle, status, record, charge),

@@ -35,8 +35,15 @@ class Boots:
             self._backoff.succeeded()
 
     def died(self, handle: WorkerHandle, report: ExitReport, *, was_ready: bool) -> None:
-        """Takes a death into account: of one that never ran anything and left by a fault of its own."""
-        if handle.page.words[Word.SEQ]:
+        """Takes a death into account: of one that never ran anything and left by a fault of its own.
+
+        One that ran something and died young, at nobody's cost, spoilt its own page: no sign of a bad start, and yet no
+        reason to fork as fast as the processor can.
+        """
+        unordered = handle.ordered is KillReason.NONE and bool(report.signal or report.exit_code)
+        if unordered and was_ready and report.broken is None and report.life_seconds < _PROVEN_SECONDS:
+            self._backoff.failed()
+        elif handle.page.words[Word.SEQ]:
             self._backoff.succeeded()
         elif handle.ordered is KillReason.NONE and (not was_ready or report.exit_code):
             self._failed(f"workers die before they can work: {report.describe()}")

@@ -20,10 +20,9 @@ from rrqmp.supervisor.hearing import Hearing, HearingEvents
 from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.roster import Roster
-from rrqmp.supervisor.slots import PendingReport, Slot
 from rrqmp.supervisor.succession import Succession
 from rrqmp.supervisor.template_handle import TemplateHandle
-from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
+from rrqmp.supervisor.worker_handle import PendingReport, Slot, Stage, WorkerHandle
 
 READY_SECONDS: Final = 30.0
 # A fork marks all pages of the template anew and slows the children that share them: the successor goes first.
@@ -130,11 +129,12 @@ class Crew:
     def _send(self, handle: WorkerHandle, message: messages.Message) -> None:
         try:
             messages.send(handle.channel, message)
-        except BlockingIOError:
-            self._ladder.kill(handle)
-        except OSError:
+        except (BrokenPipeError, ConnectionResetError):
             # Dead already; its pidfd says so next.
             pass
+        except OSError:
+            # It does not read, or cannot be sent this: without the order it would stand still for good.
+            self._ladder.kill(handle)
 
     # What the template and the workers say.
 

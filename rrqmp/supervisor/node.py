@@ -7,9 +7,9 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rrqmp.errors import StoreError
 from rrqmp.settings.table import Settings
@@ -34,17 +34,17 @@ from rrqmp.supervisor.node_board import take_over
 from rrqmp.supervisor.obituary import announce
 from rrqmp.supervisor.preparation import spares_of, worker_config
 from rrqmp.supervisor.settlement import settle_slot
-from rrqmp.supervisor.slots import Slot
 from rrqmp.supervisor.sweep import Sweep
 from rrqmp.supervisor.template_handle import TemplateHandle
 from rrqmp.supervisor.trimming import Trimmer
-from rrqmp.supervisor.worker_handle import WorkerHandle
+from rrqmp.supervisor.worker_handle import Slot, WorkerHandle
 
 # After a crash this node claims one at a time for so long: what a batch had finished dies with the process.
 _SINGLY_NS: Final = 60_000_000_000
 _SUCCESSOR_SECONDS: Final = 30.0
 _REJOIN_RETRY_SECONDS: Final = 0.5
 _REAP_SECONDS: Final = 2.0
+_SETTLE_RETRY_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,7 @@ class Node:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rejoining = False
         self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self.ladder = Ladder(self._on_wedged)
         names = tuple(keys.queue for keys in parts.queues)
         events = CrewEvents(self._on_death, self._on_idle_gone, self._on_refused, parts.on_boot_loop)
@@ -158,6 +159,8 @@ class Node:
     async def close(self) -> None:
         """Ends the watch, the beats and the timers; the processes are gone by then."""
         self._stopping = True
+        for task in self._tasks:
+            task.cancel()
         self.watch.stop()
         for timer in self.due.values():
             timer.stop()
@@ -191,14 +194,28 @@ class Node:
         self.sweep.start()
         if report.broken is not None:
             self.parts.board.head[Head.SINGLY_UNTIL] = time.monotonic_ns() + _SINGLY_NS
-            asyncio.get_running_loop().call_later(_SUCCESSOR_SECONDS, self._settle_unheard, report)
+            self._begin(self._settle_unheard(report))
 
-    def _settle_unheard(self, report: ExitReport) -> None:
-        """No successor has settled this death: the template is broken, or the workers do not start."""
+    async def _settle_unheard(self, report: ExitReport) -> None:
+        """Settles this death itself if no successor does: the template is broken, or the workers do not start."""
+        await asyncio.sleep(_SUCCESSOR_SECONDS)
         for slot in self.crew.slots:
-            pending = slot.pending
-            if pending is not None and pending.report.pid == report.pid and slot.worker is None and not self._stopping:
-                asyncio.get_running_loop().create_task(self.settle_empty(slot))
+            while self._waits_for_successor(slot, report):
+                try:
+                    await self.settle_empty(slot)
+                except StoreError:
+                    # The heartbeat tells of the outage.
+                    await asyncio.sleep(_SETTLE_RETRY_SECONDS)
+
+    def _waits_for_successor(self, slot: Slot, report: ExitReport) -> bool:
+        pending = slot.pending
+        return pending is not None and pending.report.pid == report.pid and slot.worker is None and not self._stopping
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs beside everything else; kept, since the loop itself keeps no task alive."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def settle_empty(self, slot: Slot) -> None:
         """Speaks for a slot without a process: settles its report, gives back what it holds. Raises `StoreError`."""
@@ -209,7 +226,7 @@ class Node:
 
     def _on_idle_gone(self) -> None:
         if not self._stopping:
-            asyncio.get_running_loop().create_task(self.lease.repair_wakes())
+            self._begin(self.lease.repair_wakes())
 
     def _on_refused(self) -> None:
         # Now and not at the next beat: until then every new worker would be refused too.

@@ -9,7 +9,7 @@ import msgspec
 
 from rrqmp.shared_state.board import Page, Word
 from rrqmp.shared_state.exit_report import ExitReport, encode_report
-from rrqmp.supervisor.slots import PendingReport, Slot
+from rrqmp.supervisor.worker_handle import PendingReport, Slot
 
 
 class Succession:

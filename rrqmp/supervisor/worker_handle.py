@@ -1,4 +1,7 @@
-"""The parent's view of one worker process."""
+"""The parent's view of a worker process, and of the slot that it fills: each names the other, so they stand together.
+
+A slot is a place for one running activity, and outlives the processes that fill it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,10 @@ import socket
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from rrqmp.kernel import proc
 from rrqmp.shared_state.board import KillReason, Page
-
-if TYPE_CHECKING:
-    from rrqmp.supervisor.slots import Slot
+from rrqmp.shared_state.exit_report import ExitReport
 
 
 class Stage(StrEnum):
@@ -72,3 +72,27 @@ class WorkerHandle:
     def __str__(self) -> str:
         place = f"slot {self.slot.number}" if self.slot else "spare"
         return f"{place} (pid {self.pid})"
+
+
+@dataclass(slots=True)
+class PendingReport:
+    """A death that is not settled yet, and the page of the board that keeps it until then."""
+
+    report: ExitReport
+    page: Page | None
+    since: float
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """`inc` counts the processes that were given this slot under this boot; it is never used twice."""
+
+    number: int
+    inc: int = 0
+    worker: WorkerHandle | None = None
+    pending: PendingReport | None = None
+
+    def next_inc(self) -> int:
+        """The number of the process that is about to take this slot."""
+        self.inc += 1
+        return self.inc

@@ -131,7 +131,7 @@ def _own_traceback() -> str:
     if error is None:
         return ""
     shown = traceback.TracebackException.from_exception(error)
-    package = str(Path(__file__).parent)
+    package = f"{Path(__file__).parent.parent}/"
     hidden = (package, "<frozen importlib", importlib.__file__ or package)
     shown.stack = traceback.StackSummary.from_list(
         [frame for frame in shown.stack if not frame.filename.startswith(hidden)]

@@ -51,9 +51,9 @@ def _read(reply: Any) -> HeartbeatReply:
     return HeartbeatReply(
         bool(fenced),
         now_us,
-        [node.decode() for node in expired],
+        [node.decode(errors="replace") for node in expired],
         next_due_us,
-        {activity_id.decode(): token.decode() for activity_id, token in pairs},
+        {activity_id.decode(errors="replace"): token.decode(errors="replace") for activity_id, token in pairs},
     )
 
 

@@ -12,8 +12,8 @@ import pytest
 from rrqmp.model.attempt import AttemptKind
 from rrqmp.shared_state.board import REPORT_BYTES, STRIDE, Board, Word
 from rrqmp.shared_state.exit_report import BrokenAttempt, ExitReport, decode_report
-from rrqmp.supervisor.slots import Slot
 from rrqmp.supervisor.succession import Succession
+from rrqmp.supervisor.worker_handle import Slot
 
 BROKEN = BrokenAttempt(
     queue="q", activity_id="i", activity_type="t", token="k", kind=AttemptKind.CRASHED, attempt=1, run_seconds=0.0,
