@@ -9,6 +9,7 @@ from rrqmp.model.attempt import AttemptKind, Ending
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.calls.cycle import CycleReply, Settlement, SlotIdent, cycle
 from rrqmp.store.calls.dead_letters import discard, revive
+from rrqmp.store.calls.ends import ReclaimCause, reclaim
 from rrqmp.store.calls.enqueue import Acceptance, Submission, enqueue
 from rrqmp.store.calls.gates import limit, pause, resume
 from rrqmp.store.calls.heartbeat import heartbeat
@@ -206,6 +207,17 @@ def test_queue_of_another_layout_is_refused(store: BlockingConnection, keys: Que
         store.run(enqueue(keys, RULES, [Submission("x", "t", b"{}\n1")]))
     with pytest.raises(StoreError, match="another version"):
         store.run(heartbeat(keys, RULES, "n@1", joining=True, slots=[0]))
+
+
+def test_foreign_name_among_the_nodes_is_told_once_and_forgotten(store: BlockingConnection, keys: QueueKeys) -> None:
+    # The first beat of anybody moves all leases.
+    store.run(heartbeat(keys, RULES, IDENT.node, joining=True, slots=[0]))
+    store.command("ZADD", keys.single("nodes"), 1, b"\xff\xfe")
+    first = store.run(heartbeat(keys, RULES, IDENT.node, joining=False, slots=[0]))
+    for name in first.expired_nodes:
+        store.run(reclaim(keys, RULES, name, ReclaimCause.LOSS))
+    assert len(first.expired_nodes) == 1
+    assert store.run(heartbeat(keys, RULES, IDENT.node, joining=False, slots=[0])).expired_nodes == []
 
 
 def test_gates_bear_foreign_numbers(store: BlockingConnection, keys: QueueKeys) -> None:

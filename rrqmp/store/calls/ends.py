@@ -50,7 +50,9 @@ def reclaim(
 ) -> Call[ReclaimReply]:
     """Fences the node for good and takes what its slots hold, slot after slot, until it is forgotten."""
     ending = Ending.LOSS if cause is ReclaimCause.LOSS else Ending.RESTART
-    return Call(load_script("reclaim"), keys.script_keys, (node, ending, bite, rules.packed), _read_reclaim, True)
+    # A stranger's name among the nodes has to find its way back, or it would be reported for ever.
+    name = node.encode(errors="surrogateescape")
+    return Call(load_script("reclaim"), keys.script_keys, (name, ending, bite, rules.packed), _read_reclaim, True)
 
 
 def _read_verdicts(reply: Any) -> list[Verdict]:

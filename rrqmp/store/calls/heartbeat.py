@@ -51,7 +51,7 @@ def _read(reply: Any) -> HeartbeatReply:
     return HeartbeatReply(
         bool(fenced),
         now_us,
-        [node.decode(errors="replace") for node in expired],
+        [node.decode(errors="surrogateescape") for node in expired],
         next_due_us,
         {activity_id.decode(errors="replace"): token.decode(errors="replace") for activity_id, token in pairs},
     )
