@@ -71,7 +71,8 @@ class CuttingProxy:
             self._start(self._relay, client, upstream)
 
     def _relay(self, client: socket.socket, upstream: socket.socket) -> None:
-        with contextlib.suppress(OSError), client, upstream:
+        # ValueError: close() may close both between a look at their numbers and the wait for them.
+        with contextlib.suppress(OSError, ValueError), client, upstream:
             while True:
                 readable, _, _ = select.select([client, upstream], [], [])
                 for source, sink in ((client, upstream), (upstream, client)):
