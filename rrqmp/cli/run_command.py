@@ -11,6 +11,7 @@ import msgspec
 
 from rrqmp.cli.commands import exit_code_of
 from rrqmp.cli.setting_options import setting_options, settings_inputs
+from rrqmp.errors import ConfigurationError
 from rrqmp.shared_state.launch import Launch, decode_launch
 
 
@@ -24,6 +25,11 @@ def command(launch: str | None, **options: Any) -> int:
     Exit codes: 0 stopped as asked, 1 fault, 2 usage, 69 Redis unreachable, 70 workers do not start, 78 configuration.
     """
     order = _order(launch)
+    if sys.platform != "linux":
+        raise ConfigurationError(
+            f"workers need Linux (pidfds, subreapers, /proc) and this is {sys.platform}: run them in a container or a "
+            "virtual machine; submitting and waiting work here"
+        )
     # Imported here: `rrqmp run --help` and every misspelt option should answer at once.
     from rrqmp.supervisor.serve import serve
 
