@@ -19,6 +19,9 @@ from rrqmp.settings.table import ENVIRONMENT_PREFIX
 from tests.end_to_end.readme_blocks import ROOT, Block, blocks, likeness
 
 START_SECONDS = 30.0
+# A process that has no processor for 12 ms after its deadline is killed before its stack is written, and the line of it
+# is missing then: on a machine that others load it happens, seldom twice.
+TRIES = 3
 
 
 def of_kind(kind: str, name: str = "") -> list[Block]:
@@ -92,10 +95,13 @@ def test_command_prints_what_the_page_shows(
     worker: list[str], folder: Path, environ: dict[str, str], place: int
 ) -> None:
     for words, shown in of_kind("run", "client")[place].commands():
-        ran = subprocess.run(
-            in_shell(words), check=False, cwd=folder, env=environ, capture_output=True, text=True, timeout=30
-        )
-        printed = (ran.stdout + ran.stderr).splitlines()
+        for _ in range(TRIES):
+            ran = subprocess.run(
+                in_shell(words), check=False, cwd=folder, env=environ, capture_output=True, text=True, timeout=30
+            )
+            printed = (ran.stdout + ran.stderr).splitlines()
+            if [likeness(line) for line in printed] == [likeness(line) for line in shown]:
+                break
         assert [likeness(line) for line in printed] == [likeness(line) for line in shown]
         # A number that is the answer must be the answer.
         if shown and shown[0].isdigit():
@@ -113,7 +119,22 @@ def test_python_block_prints_what_its_comments_say(worker: list[str], folder: Pa
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One run of the demo, with a folder of its own for temporary files."""
+    """One run of the demo as the page shows it, with a folder of its own for temporary files."""
+    for _ in range(TRIES):
+        ran, folder = run_demo(tmp_path_factory)
+        if not lines_missing(ran.stdout):
+            break
+    return ran, folder
+
+
+def lines_missing(stdout: str) -> list[str]:
+    """Lines of the page's picture that were not printed."""
+    (picture,) = of_kind("picture", "demo")
+    printed = {likeness(line) for line in stdout.splitlines()}
+    return [line for line in picture.text.splitlines() if likeness(line) not in printed]
+
+
+def run_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
     folder = tmp_path_factory.mktemp("demo")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     ran = subprocess.run(
@@ -132,9 +153,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_demo_shows_the_four_casualties_of_the_page(demo: Any) -> None:
     ran, _ = demo
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    (picture,) = of_kind("picture", "demo")
-    printed = {likeness(line) for line in ran.stdout.splitlines()}
-    assert [line for line in picture.text.splitlines() if likeness(line) not in printed] == []
+    assert lines_missing(ran.stdout) == []
 
 
 @pytest.mark.timeout(150)

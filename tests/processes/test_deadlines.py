@@ -53,7 +53,7 @@ def test_endless_activity_dies_at_its_deadline_with_the_line_it_was_in(
 def test_signals_that_a_handler_left_blocked_cost_the_next_one_no_stack(queue: Queue, supervise: Supervise) -> None:
     supervise(workers=1, app="hostile:engine")
     assert queue.ended(queue.submit("leaves_signals_blocked")).status is ActivityStatus.COMPLETED
-    assert expire(queue, "spin")[0].where.endswith(" spin")
+    assert any(attempt.where.endswith(" spin") for attempt in expire(queue, "spin"))
 
 
 @pytest.mark.parametrize(
