@@ -11,11 +11,12 @@ from typing import Final
 
 from rrqmp.errors import StoreError
 from rrqmp.store.aio import AsyncStore
-from rrqmp.store.calls.ends import ReclaimCause, reclaim
+from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.calls.heartbeat import HeartbeatReply, heartbeat, wake
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.supervisor.log import LOGGER
+from rrqmp.supervisor.settlement import take_back
 
 # Three beats fit into a lease, so that one lost beat costs nothing.
 _BEATS: Final = 3
@@ -80,7 +81,7 @@ class Lease:
 
     async def take_back(self, node: str, cause: ReclaimCause) -> int:
         """Takes all that a former node holds, in bites; how many activities that were. Raises `StoreError`."""
-        return sum([await self._take_back(keys, node, cause) for keys in self.queues])
+        return sum([await take_back(self.store, keys, self.rules, node, cause) for keys in self.queues])
 
     async def _run(self, keys: QueueKeys) -> None:
         nudge = self._nudges[keys.queue]
@@ -111,7 +112,7 @@ class Lease:
         self.events.on_due(keys, reply.next_due_us, reply.now_us)
         await self._acknowledge(keys, node, reply)
         for expired in reply.expired_nodes:
-            taken = await self._take_back(keys, expired, ReclaimCause.LOSS)
+            taken = await take_back(self.store, keys, self.rules, expired, ReclaimCause.LOSS)
             LOGGER.warning("node %s of queue %s is lost: %d activities taken back", expired, keys.queue, taken)
 
     async def _acknowledge(self, keys: QueueKeys, node: str, reply: HeartbeatReply) -> None:
@@ -122,14 +123,6 @@ class Lease:
             await self.store.run(
                 heartbeat(keys, self.rules, node, joining=False, slots=self.slots(), done_cancels=tuple(done))
             )
-
-    async def _take_back(self, keys: QueueKeys, node: str, cause: ReclaimCause) -> int:
-        taken = 0
-        while True:
-            reply = await self.store.run(reclaim(keys, self.rules, node, cause))
-            taken += reply.taken
-            if not reply.left:
-                return taken
 
     def _went_down(self, error: StoreError) -> None:
         if self._down_since is None:

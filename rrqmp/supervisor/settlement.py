@@ -13,6 +13,7 @@ from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.shared_state.settling import settle_broken
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.cycle import Settlement, SlotIdent, cycle
+from rrqmp.store.calls.ends import ReclaimCause, reclaim
 from rrqmp.store.calls.show import show
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
@@ -32,3 +33,13 @@ async def settle_slot(
             if record is not None:
                 settlements.append(settle_broken(report, record, RetryPolicy(), random.uniform(-1, 1)))
         await store.run(cycle(keys, rules, ident, seq=1, want=0, settlements=settlements))
+
+
+async def take_back(store: AsyncStore, keys: QueueKeys, rules: StoreRules, node: str, cause: ReclaimCause) -> int:
+    """Takes all that a former node holds in one queue, in bites; how many activities that were. Raises `StoreError`."""
+    taken = 0
+    while True:
+        reply = await store.run(reclaim(keys, rules, node, cause))
+        taken += reply.taken
+        if not reply.left:
+            return taken

@@ -17,7 +17,7 @@ from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.shared_state.launch import Launch
 from rrqmp.shared_state.messages import Imported
 from rrqmp.store.aio import AsyncStore
-from rrqmp.store.calls.ends import ReclaimCause, reclaim
+from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
@@ -29,6 +29,7 @@ from rrqmp.supervisor.looking import log_slots
 from rrqmp.supervisor.node import Node, NodeParts
 from rrqmp.supervisor.node_board import Leftovers, board_path, open_board, remove_board
 from rrqmp.supervisor.parent_link import ParentLink
+from rrqmp.supervisor.settlement import take_back
 from rrqmp.supervisor.signals import Signals
 from rrqmp.supervisor.start_failure import StartFailure, StopWished
 from rrqmp.supervisor.stopping import stop
@@ -166,10 +167,7 @@ class Supervisor:
         await preparation.settle_reports(self._store, queues, rules, leftovers.reports)
         taken = 0
         for keys in queues:
-            left = True
-            while left:
-                reply = await self._store.run(reclaim(keys, rules, leftovers.node, ReclaimCause.RESTART))
-                taken, left = taken + reply.taken, reply.left
+            taken += await take_back(self._store, keys, rules, leftovers.node, ReclaimCause.RESTART)
         if taken:
             LOGGER.warning("took back %d activities of the former supervisor of this name", taken)
 
