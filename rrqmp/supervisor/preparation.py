@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from rrqmp.errors import ConfigurationError, QueueFull, StoreError, StoreUnavailable
-from rrqmp.kernel import proc
 from rrqmp.settings.table import QueueOrder, Settings
 from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.shared_state.exit_report import ExitReport
-from rrqmp.shared_state.messages import MARK_VARIABLE, Imported, WorkerConfig
+from rrqmp.shared_state.messages import Imported, WorkerConfig
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.cycle import SlotIdent
 from rrqmp.store.embedded import EmbeddedServer
@@ -31,7 +29,6 @@ _NICER: Final = 5
 _LEAST_URGENT: Final = 19
 # Above this a fork takes longer than a slot should stand empty.
 _SPARE_FROM_BYTES: Final = 100 * 2**20
-_KILL_ROUNDS: Final = 50
 
 
 def served_types(settings: Settings, report: Imported) -> tuple[str, ...]:
@@ -115,22 +112,6 @@ async def wait_for_server(store: AsyncStore, seconds: float) -> ServerFacts:
         except (StoreError, ConfigurationError) as error:
             raise StartFailure(ExitCode.CONFIGURATION, str(error)) from None
         await asyncio.sleep(_ASK_AGAIN_SECONDS)
-
-
-def kill_marked(mark: str) -> int:
-    """Kills what a dead supervisor's handlers left alive and its guard did not find; how many processes that were."""
-    killed: set[int] = set()
-    for _ in range(_KILL_ROUNDS):
-        found = [pid for pid in proc.pids_with_environment(MARK_VARIABLE, mark) if pid not in killed]
-        if not found:
-            break
-        for pid in found:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-            killed.add(pid)
-    return len(killed)
 
 
 async def settle_reports(

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from rrqmp.errors import StoreError
+from rrqmp.kernel.marked import kill_marked
 from rrqmp.settings.resolution import Resolved, SettingsInputs
 from rrqmp.shared_state.board import Board
 from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.shared_state.launch import Launch
-from rrqmp.shared_state.messages import Imported
+from rrqmp.shared_state.messages import MARK_VARIABLE, Imported
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.embedded import EmbeddedServer
@@ -161,7 +162,7 @@ class Supervisor:
     async def _clear_up(self, leftovers: Leftovers, queues: tuple[QueueKeys, ...], rules: StoreRules) -> None:
         """The lock is ours, so all processes of the former supervisor are dead, and what they held is free."""
         assert self._store is not None
-        strays = preparation.kill_marked(leftovers.mark)
+        strays = kill_marked(MARK_VARIABLE, leftovers.mark)
         if strays:
             LOGGER.warning("killed %d processes that handlers of %s had left behind", strays, leftovers.node)
         await preparation.settle_reports(self._store, queues, rules, leftovers.reports)

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Final
 
-from rrqmp.kernel import proc
+from rrqmp.kernel import marked, proc
 from rrqmp.shared_state.board import STRIDE, Board, Word
 from rrqmp.shared_state.messages import MARK_VARIABLE
-
-_ROUNDS: Final = 50
 
 
 def kill_survivors(board_descriptor: int) -> None:
@@ -41,20 +38,8 @@ def kill_marked() -> None:
     """Kills whatever carries the node's mark and the caller's own group; does not return."""
     mark = os.environ.get(MARK_VARIABLE)
     if mark:
-        # Until nothing new is found, since what is killed may have forked meanwhile; bounded, since what sleeps in
-        # the kernel dies only when it wakes.
-        for _ in range(_ROUNDS):
-            fled = [pid for pid in proc.pids_with_environment(MARK_VARIABLE, mark) if _killable(pid)]
-            if not fled:
-                break
-            for pid in fled:
-                _kill(pid)
+        marked.kill_marked(MARK_VARIABLE, mark)
     _kill_group(os.getpgrp())
-
-
-def _killable(pid: int) -> bool:
-    state = proc.signal_state(pid)
-    return state is not None and state.state not in "ZX"
 
 
 def _kill(pid: int) -> None:
