@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -24,6 +25,8 @@ RULES = StoreRules(lease=600.0)
 SPEC = b'{"reply":"0198f3c2a1b2"}\n' + b'{"path":"' + b"x" * 150 + b'"}'
 # A bite that takes longer keeps every other client waiting.
 MOST_MILLISECONDS = 5.0
+_IDENT = SlotIdent("n@1", 0, 1)
+_ROUNDS = 100
 R = TypeVar("R")
 
 
@@ -114,19 +117,22 @@ def test_claims_do_not_cost_more_with_the_backlog(own: BlockingConnection, queue
     short, long = QueueKeys(f"{queue_name}-short"), QueueKeys(f"{queue_name}-long")
     _fill(own, short, 1_000)
     _fill(own, long, 100_000)
-    costs = {keys.queue: _claim_milliseconds(own, keys) for keys in (short, long)}
-    assert costs[short.queue] / costs[long.queue] >= 0.8
+    own.run(heartbeat(short, RULES, _IDENT.node, joining=True, slots=[0]))
+    own.run(heartbeat(long, RULES, _IDENT.node, joining=True, slots=[0]))
+    least = {short.queue: math.inf, long.queue: math.inf}
+    # In turns, and the least of many: what else the machine does slows both, and slows some rounds of neither.
+    for first in range(1, _ROUNDS * 100, 100):
+        for keys in (short, long):
+            least[keys.queue] = min(least[keys.queue], _claim_milliseconds(own, keys, first))
+        if first > _ROUNDS * 10 and least[short.queue] / least[long.queue] >= 0.8:
+            break
+    assert least[short.queue] / least[long.queue] >= 0.8, least
 
 
-def _claim_milliseconds(store: BlockingConnection, keys: QueueKeys) -> float:
-    """The least, over some rounds, that a hundred claims cost the server."""
-    ident = SlotIdent("n@1", 0, 1)
-    store.run(heartbeat(keys, RULES, ident.node, joining=True, slots=[0]))
-    costs = []
-    for first in range(1, 2000, 100):
-        before = _cpu_milliseconds(store)
-        for seq in range(first, first + 100):
-            # What is claimed and not named goes back with the next call, so the queue keeps its length.
-            store.run(cycle(keys, RULES, ident, seq=seq, want=1, types=["thumbnail"]))
-        costs.append(_cpu_milliseconds(store) - before)
-    return min(costs)
+def _claim_milliseconds(store: BlockingConnection, keys: QueueKeys, first: int) -> float:
+    """What a hundred claims cost the server."""
+    before = _cpu_milliseconds(store)
+    for seq in range(first, first + 100):
+        # What is claimed and not named goes back with the next call, so the queue keeps its length.
+        store.run(cycle(keys, RULES, _IDENT, seq=seq, want=1, types=["thumbnail"]))
+    return _cpu_milliseconds(store) - before
