@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from rrqmp.errors import NonRetry as NonRetry
     from rrqmp.errors import PayloadTooLarge as PayloadTooLarge
     from rrqmp.errors import QueueFull as QueueFull
+    from rrqmp.errors import Release as Release
     from rrqmp.errors import ResultError as ResultError
     from rrqmp.errors import ResultExpired as ResultExpired
     from rrqmp.errors import ResultTimeout as ResultTimeout
     from rrqmp.errors import Retry as Retry
+    from rrqmp.errors import SoftTimeout as SoftTimeout
     from rrqmp.errors import StoreError as StoreError
     from rrqmp.errors import StoreUnavailable as StoreUnavailable
     from rrqmp.errors import SubmissionError as SubmissionError
@@ -77,8 +79,9 @@ _HOMES = {
         "ActivityCancelled", "ActivityCrashed", "ActivityDiscarded", "ActivityError", "ActivityExpired",
         "ActivityFailed", "ActivityNotFound", "ActivityOutOfMemory", "ActivityTimedOut", "ActivityUnsuccessful",
         "AlreadyRunning", "BatchSubmissionError", "ConfigurationError", "DuplicateActivity", "IdempotencyConflict",
-        "InvalidPayload", "NonRetry", "PayloadTooLarge", "QueueFull", "ResultError", "ResultExpired", "ResultTimeout",
-        "Retry", "StoreError", "StoreUnavailable", "SubmissionError", "UnsupportedServer", "WorkerError",
+        "InvalidPayload", "NonRetry", "PayloadTooLarge", "QueueFull", "Release", "ResultError", "ResultExpired",
+        "ResultTimeout", "Retry", "SoftTimeout", "StoreError", "StoreUnavailable", "SubmissionError",
+        "UnsupportedServer", "WorkerError",
     ),
     "handling.activity": ("Activity",),
     "handling.context": ("ActivityContext",),

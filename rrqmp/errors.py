@@ -188,3 +188,26 @@ def _rebuild_retry(kind: type[Retry], message: str, delay: float | None) -> Retr
 
 class NonRetry(ActivityError):
     """Ends the activity at once: it becomes a dead letter."""
+
+
+class Release(ActivityError):
+    """Gives the activity back without an attempt charged: at once, or after `delay` seconds.
+
+    `checkpoint`, if given, is stored first: JSON of at most 64 KiB.
+    """
+
+    def __init__(self, message: str = "", *, checkpoint: Any = None, delay: float | None = None) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
+        self.delay = delay
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_release, (type(self), self.args[0], self.checkpoint, self.delay)
+
+
+def _rebuild_release(kind: type[Release], message: str, checkpoint: Any, delay: float | None) -> Release:
+    return kind(message, checkpoint=checkpoint, delay=delay)
+
+
+class SoftTimeout(BaseException):
+    """Is raised inside a handler when its soft limit comes; no `except Exception` swallows it."""

@@ -16,6 +16,9 @@ DUMP_AND_GO_ON: Final = signal.SIGRTMAX - 4
 # The current thread's stack only: faulthandler stops at 100 threads, newest first, and would leave the main one out.
 DUMP_ONE_AND_GO_ON: Final = signal.SIGRTMAX - 5
 
+# A soft limit has come: a handler of Python raises in the user's code, where that is still what runs.
+SOFT_LIMIT: Final = signal.SIGRTMAX - 7
+
 # To a template that is still importing: its supervisor is dead.
 PARENT_DIED: Final = signal.SIGRTMAX - 6
 

@@ -20,7 +20,8 @@ _Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=MOST_SECONDS)]
 class Spec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The options of one activity; only what the submitter set. Durations are seconds, times seconds since 1970.
 
-    `reply` is the client's notice channel, `key` the idempotency key (with `key_ttl` after the end).
+    `reply` is the client's notice channel, `key` the idempotency key (with `key_ttl` after the end), `trace` the W3C
+    carrier of the submitter.
     """
 
     reply: str = ""
@@ -32,6 +33,10 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     result_ttl: _Seconds | None = None
     metadata: dict[str, str] | None = None
     parent: str = ""
+    soft_timeout: _Seconds | None = None
+    # Seconds since 1970: not started by then, it ends as expired.
+    expires: Annotated[float, msgspec.Meta(gt=0, le=1e11)] | None = None
+    trace: dict[str, str] | None = None
 
     def policy(self, of_handler: RetryPolicy) -> RetryPolicy:
         """The submitter's policy if it set one, else the handler's; `max_retries` alone overrides only the number."""

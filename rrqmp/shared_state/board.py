@@ -56,6 +56,11 @@ class Word(IntEnum):
     LOOK_AT = 15  # when the supervisor should look at a batch that one activity holds up
     STARTED_WALL = 16  # nanoseconds since 1970
     DUMP_FD = 17
+    SOFT = 18  # when the soft limit comes; 0 where there is none
+    WAITING = 19  # 1 while the handler waits for another activity
+    PROGRESS_COUNT = 20  # raised after each report of progress, which publishes the two below
+    PROGRESS = 21  # in millionths; PROGRESS_NONE for none
+    PROGRESS_BYTES = 22
 
     PID = 64
     START_TIME = 65
@@ -67,7 +72,8 @@ class Word(IntEnum):
     DRAINING = 71
     REVOKED = 72  # the CLAIM_SEQ whose unstarted activities the supervisor has given back
     REPORT_BYTES = 73
-    CANCEL = 74
+    CANCEL = 74  # the SEQ that somebody asked the end of
+    SOFT_SENT = 75  # the SEQ whose soft limit has been signalled
 
 
 _ID_AT: Final = 1024
