@@ -80,8 +80,8 @@ class ActivityExecutor:
 
     @property
     def activity_queue(self) -> ActivityQueue:
-        """The queue's counts."""
-        return ActivityQueue(self._reach, self._keys)
+        """The queue as an operator sees it."""
+        return ActivityQueue(self._reach.run, self._keys, self._rules)
 
     @overload
     def execute(self, activity: Target[P, R], payload: P, /, **options: Unpack[Options]) -> ActivityFuture[R]: ...

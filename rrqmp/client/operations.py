@@ -1,0 +1,72 @@
+"""What an operator may ask of a queue, as steps: the one description behind the blocking and the asyncio queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rrqmp.client.steps import Steps, single
+from rrqmp.errors import ActivityNotFound, ConfigurationError
+from rrqmp.model.activity import ActivityRecord
+from rrqmp.model.names import check_activity_type
+from rrqmp.model.stats import QueueStats
+from rrqmp.store.calls import dead_letters, gates
+from rrqmp.store.calls.show import show
+from rrqmp.store.calls.stats import stats
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+
+
+def get_stats(keys: QueueKeys) -> Steps[QueueStats]:
+    """The counts of this moment."""
+    return single(stats(keys))
+
+
+def get(keys: QueueKeys, activity_id: str) -> Steps[ActivityRecord]:
+    """One activity; raises `ActivityNotFound`."""
+    record: ActivityRecord | None = yield show(keys, activity_id)
+    if record is None:
+        raise ActivityNotFound(
+            f"queue {keys.queue!r} has no activity {activity_id}: it never had one, or its time to live is over"
+        )
+    return record
+
+
+def revive(keys: QueueKeys, rules: StoreRules, activity_ids: Sequence[str]) -> Steps[int]:
+    """Makes these dead letters pending again, in bites; how many were dead."""
+    revived = 0
+    for start in range(0, len(activity_ids), dead_letters.REVIVE_BITE):
+        revived += yield dead_letters.revive(keys, rules, activity_ids[start : start + dead_letters.REVIVE_BITE])
+    return revived
+
+
+def discard(keys: QueueKeys, activity_ids: Sequence[str]) -> Steps[int]:
+    """Deletes these dead letters, in bites; how many were dead."""
+    discarded = 0
+    for start in range(0, len(activity_ids), dead_letters.REVIVE_BITE):
+        discarded += yield dead_letters.discard(keys, activity_ids[start : start + dead_letters.REVIVE_BITE])
+    return discarded
+
+
+def pause(keys: QueueKeys, activity_type: str | None) -> Steps[None]:
+    """Stops claims of a type, or of all."""
+    return single(gates.pause(keys, _type_or_all(activity_type)))
+
+
+def resume(keys: QueueKeys, activity_type: str | None) -> Steps[None]:
+    """Allows claims again."""
+    return single(gates.resume(keys, _type_or_all(activity_type)))
+
+
+def limit(keys: QueueKeys, activity_type: str, most: int | None) -> Steps[None]:
+    """Sets or takes away how many of a type may run at once."""
+    return single(gates.limit(keys, check_activity_type(activity_type), None if most is None else _check_most(most)))
+
+
+def _check_most(most: object) -> int:
+    if not isinstance(most, int) or isinstance(most, bool) or most < 0:
+        raise ConfigurationError(f"limit is {most!r}: give a number of activities, 0 or more, or None for no limit")
+    return most
+
+
+def _type_or_all(activity_type: str | None) -> str:
+    return gates.ALL_TYPES if activity_type is None else check_activity_type(activity_type)
