@@ -90,14 +90,21 @@ class QueueFull(SubmissionError):
 
 
 class BatchSubmissionError(SubmissionError):
-    """Part of a batch went; `submitted` and `failed` hold activity ids."""
+    """Part of a batch went. `submitted` and `failed` hold activity ids, `failed_places` the numbers of the payloads."""
 
     is_retryable = True
 
-    def __init__(self, message: str, submitted: Sequence[str] = (), failed: Sequence[str] = ()) -> None:
-        super().__init__(message, submitted, failed)
+    def __init__(
+        self,
+        message: str,
+        submitted: Sequence[str] = (),
+        failed: Sequence[str] = (),
+        failed_places: Sequence[int] = (),
+    ) -> None:
+        super().__init__(message, submitted, failed, failed_places)
         self.submitted = tuple(submitted)
         self.failed = tuple(failed)
+        self.failed_places = tuple(failed_places)
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -18,28 +18,35 @@ P_contra = TypeVar("P_contra", contravariant=True, default=Any)
 R_co = TypeVar("R_co", covariant=True, default=Any)
 
 
-class Sender(Protocol):
-    """The executor, as far as a builder needs it."""
+S = TypeVar("S", bound="Preparing")
+
+
+class Preparing(Protocol):
+    """An executor, as far as every builder needs it."""
 
     def prepare(self, activity: object, payload: object, options: Mapping[str, Any]) -> Prepared:
         """Checks a submission and gives it its id."""
         ...
 
-    def send(self, prepared: Prepared) -> ActivityFuture[Any]:
-        """Sends it; twice is harmless."""
-        ...
-
-    def for_queue(self, queue: str) -> Sender:
+    def for_queue(self, queue: str) -> Self:
         """The same for another queue."""
         ...
 
 
-class PreparedActivity(Generic[R_co]):
-    """A submission that is checked and has its id, and is not sent yet: for `on_commit(prepared.execute)`."""
+class Sender(Preparing, Protocol):
+    """An executor that blocks."""
+
+    def send(self, prepared: Prepared) -> ActivityFuture[Any]:
+        """Sends it; twice is harmless."""
+        ...
+
+
+class Checked(Generic[S]):
+    """A submission that is checked and has its id, whoever will send it."""
 
     __slots__ = ("_prepared", "_sender")
 
-    def __init__(self, sender: Sender, prepared: Prepared) -> None:
+    def __init__(self, sender: S, prepared: Prepared) -> None:
         self._sender = sender
         self._prepared = prepared
 
@@ -48,18 +55,14 @@ class PreparedActivity(Generic[R_co]):
         """The id that the activity will have, unless an idempotency key turns out to be taken."""
         return self._prepared.submission.activity_id
 
-    def execute(self) -> ActivityFuture[R_co]:
-        """Sends it; a second time is the same activity, as long as its record is kept."""
-        return self._sender.send(self._prepared)
 
-
-class ActivityBuilder(Generic[P_contra, R_co]):
-    """One submission in the making. Values are checked by `execute` and `prepare`."""
+class Sentence(Generic[S, P_contra]):
+    """The steps of a submission in the making, whoever will send it. Values are checked at its end."""
 
     __slots__ = ("_activity", "_options", "_payload", "_sender")
 
     def __init__(
-        self, sender: Sender, activity: object, payload: object = None, options: Mapping[str, Any] | None = None
+        self, sender: S, activity: object, payload: object = None, options: Mapping[str, Any] | None = None
     ) -> None:
         self._sender = sender
         self._activity = activity
@@ -116,13 +119,8 @@ class ActivityBuilder(Generic[P_contra, R_co]):
         """Another queue than the executor's."""
         return self._copy(sender=self._sender.for_queue(queue))
 
-    def prepare(self) -> PreparedActivity[R_co]:
-        """Checks everything and makes the id; nothing is sent."""
-        return PreparedActivity(self._sender, self._sender.prepare(self._activity, self._payload, self._options))
-
-    def execute(self) -> ActivityFuture[R_co]:
-        """Checks everything and sends it."""
-        return self._sender.send(self._sender.prepare(self._activity, self._payload, self._options))
+    def _prepared(self) -> Prepared:
+        return self._sender.prepare(self._activity, self._payload, self._options)
 
     def _with(self, **options: Any) -> Self:
         return self._copy(options={**self._options, **options})
@@ -132,3 +130,27 @@ class ActivityBuilder(Generic[P_contra, R_co]):
             "sender": self._sender, "activity": self._activity, "payload": self._payload, "options": self._options
         }  # fmt: skip
         return type(self)(**{**parts, **changes})
+
+
+class PreparedActivity(Checked[Sender], Generic[R_co]):
+    """A submission that is checked and has its id, and is not sent yet: for `on_commit(prepared.execute)`."""
+
+    __slots__ = ()
+
+    def execute(self) -> ActivityFuture[R_co]:
+        """Sends it; a second time is the same activity, as long as its record is kept."""
+        return self._sender.send(self._prepared)
+
+
+class ActivityBuilder(Sentence[Sender, P_contra], Generic[P_contra, R_co]):
+    """One submission in the making. Values are checked by `execute` and `prepare`."""
+
+    __slots__ = ()
+
+    def prepare(self) -> PreparedActivity[R_co]:
+        """Checks everything and makes the id; nothing is sent."""
+        return PreparedActivity(self._sender, self._prepared())
+
+    def execute(self) -> ActivityFuture[R_co]:
+        """Checks everything and sends it."""
+        return self._sender.send(self._prepared())

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Sequence
-from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from rrqmp.client.future import ActivityFuture
 from rrqmp.client.notices import Notices
 from rrqmp.client.redis_config import RedisConfig
+from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.store.calls.watch import WatchReply, watch
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.notices import NoticeListener
@@ -39,17 +38,17 @@ class Reach:
         room = self._room
         return room.notices.reply_for(keys) if room is not None and room.pid == os.getpid() else ""
 
-    def announce(self, future: ActivityFuture[Any]) -> None:
+    def announce(self, handle: AnyHandle) -> None:
         """Before a submission with a reply channel is sent."""
-        self._notices().announce(future)
+        self._notices().announce(handle)
 
-    def expect(self, futures: Iterable[ActivityFuture[Any]], sink: SimpleQueue[ActivityFuture[Any]]) -> None:
-        """Puts each future into the sink once its activity has ended."""
-        self._notices().expect(futures, sink)
+    def expect(self, handles: Iterable[AnyHandle], sink: Sink) -> None:
+        """Gives each to the sink once its activity has ended."""
+        self._notices().expect(handles, sink)
 
-    def forget(self, futures: Iterable[ActivityFuture[Any]], sink: SimpleQueue[ActivityFuture[Any]]) -> None:
-        """Puts nothing more into the sink."""
-        self._notices().forget(futures, sink)
+    def forget(self, handles: Iterable[AnyHandle], sink: Sink) -> None:
+        """Gives nothing more to the sink."""
+        self._notices().forget(handles, sink)
 
     def close(self) -> None:
         """Closes all connections of this process; may be called twice, and a later call opens new ones."""

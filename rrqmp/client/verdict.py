@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from rrqmp.errors import DuplicateActivity, IdempotencyConflict, SubmissionError
+from collections.abc import Mapping, Sequence
+
+from rrqmp.errors import (
+    BatchSubmissionError,
+    DuplicateActivity,
+    IdempotencyConflict,
+    SubmissionError,
+    WorkerError,
+)
 from rrqmp.store.calls.enqueue import Acceptance, EnqueueVerdict, Submission
 
 
@@ -20,3 +28,18 @@ def refusal(submission: Submission, verdict: EnqueueVerdict) -> SubmissionError 
     if verdict.kind is Acceptance.CONFLICT:
         return SubmissionError(f"the id {submission.activity_id} of {name} is there already with another content")
     return None
+
+
+def batch_refusal(activity_ids: Sequence[str], failures: Mapping[int, WorkerError]) -> BatchSubmissionError:
+    """The error of a batch of which some places failed; the ids are in the order of the payloads."""
+    first_place = min(failures)
+    first = failures[first_place]
+    error = BatchSubmissionError(
+        f"{len(failures)} of {len(activity_ids)} activities were not accepted; "
+        f"the first, number {first_place}: {first}",
+        [activity_id for place, activity_id in enumerate(activity_ids) if place not in failures],
+        [activity_ids[place] for place in sorted(failures)],
+        sorted(failures),
+    )
+    error.__cause__ = first
+    return error

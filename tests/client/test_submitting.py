@@ -238,7 +238,7 @@ def test_a_batch_makes_keys_by_a_function(executor: ActivityExecutor) -> None:
 def test_refused_items_of_a_batch_are_named_and_the_rest_goes(executor: ActivityExecutor) -> None:
     executor.execute("render", 0, key="1")
     with pytest.raises(
-        BatchSubmissionError, match="1 of 3 activities were not accepted; the first: the key '1'"
+        BatchSubmissionError, match="1 of 3 activities were not accepted; the first, number 1: the key '1'"
     ) as told:
         executor.execute_many("render", range(3), key=str, on_duplicate=OnDuplicate.NO_REUSE)
     assert (len(told.value.submitted), len(told.value.failed)) == (2, 1)
