@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -19,11 +20,19 @@ class AppReference(msgspec.Struct, frozen=True, kw_only=True):
     attribute: str = ""
 
 
+class Service(StrEnum):
+    """Where the workers' activities come from: a queue in Redis, or jobs that the supervisor hands over."""
+
+    QUEUE = "queue"
+    JOBS = "jobs"
+
+
 class Launch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A start by another program. `parent_fd` is a socket: `ready` is written to it, its end means stop."""
 
     app: AppReference
     sys_path: tuple[str, ...] = ()
+    service: Service = Service.QUEUE
     parent_fd: int | None = None
     pickle_fd: int | None = None
 

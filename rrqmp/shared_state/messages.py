@@ -130,10 +130,32 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
+class Idle(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Worker: my handlers are there, and I wait for a job; each `Answer` says the same again."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to worker: run this; a large body comes as a descriptor (`enclosing`). `deadline_ns` is monotonic."""
+
+    number: int
+    activity_id: str
+    activity_type: str
+    attempt: int
+    deadline_ns: int
+    body: bytes
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Worker: the outcome of job `number`; a large body comes as a descriptor (`enclosing`)."""
+
+    number: int
+    body: bytes
+
+
 FromTemplate = Imported | ImportFailed | Configured | Forked
 ToTemplate = Configure | Fork | Close
-FromWorker = Ready | Settled | Leaving
-ToWorker = Go | Take | Drain
+FromWorker = Ready | Settled | Leaving | Idle | Answer
+ToWorker = Go | Take | Drain | Job
 Message = FromTemplate | ToTemplate | FromWorker | ToWorker
 
 _encoder = msgspec.msgpack.Encoder()

@@ -13,7 +13,7 @@ from rrqmp.kernel.pidfd import open_pidfd
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import Board, KillReason, Word
 from rrqmp.shared_state.exit_report import ExitReport, encode_report
-from rrqmp.shared_state.messages import Drain, Forked, Go, Take
+from rrqmp.shared_state.messages import Answer, Drain, Forked, Go, Idle, Take
 from rrqmp.supervisor.autopsy import ExitStatus, MemoryKills, examine, reap
 from rrqmp.supervisor.boots import Boots
 from rrqmp.supervisor.hearing import Hearing, HearingEvents
@@ -37,6 +37,7 @@ class CrewEvents:
     on_idle_gone: Callable[[], None]
     on_refused: Callable[[], None]
     on_boot_loop: Callable[[str], None]
+    on_word: Callable[[WorkerHandle, Idle | Answer, list[int]], None] | None = None
 
 
 class Crew:
@@ -54,7 +55,9 @@ class Crew:
         self._events = events
         self._queues = queues
         self._boots = Boots(events.on_boot_loop)
-        self._hearing = Hearing(ladder, HearingEvents(self._boots.ready, self._settled, events.on_refused))
+        self._hearing = Hearing(
+            ladder, HearingEvents(self._boots.ready, self._settled, events.on_refused, events.on_word)
+        )
         self._memory_kills = MemoryKills()
         self._lives = 0
         self._retry: asyncio.TimerHandle | None = None

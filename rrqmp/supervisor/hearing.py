@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 import msgspec
 
 from rrqmp.shared_state import messages
-from rrqmp.shared_state.messages import Leaving, Ready, Settled
+from rrqmp.shared_state.messages import Answer, Idle, Leaving, Ready, Settled
 from rrqmp.store.calls.cycle import CycleStatus
 from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.log import LOGGER
@@ -29,6 +30,8 @@ class HearingEvents:
     on_ready: Callable[[WorkerHandle], None]
     on_settled: Callable[[WorkerHandle], None]
     on_refused: Callable[[], None]
+    # Where workers are given jobs: that one waits for the next, or its answer with the descriptors that came along.
+    on_word: Callable[[WorkerHandle, Idle | Answer, list[int]], None] | None = None
 
 
 class Hearing:
@@ -47,29 +50,35 @@ class Hearing:
         asyncio.get_running_loop().remove_reader(handle.channel.fileno())
         while True:
             try:
-                message = _next(handle)
+                message, descriptors = _next(handle)
             except OSError:
                 return
             if message is None:
                 return
-            self._heard(handle, message)
+            self._heard(handle, message, descriptors)
 
     def _read(self, handle: WorkerHandle) -> None:
         try:
-            message = _next(handle)
+            message, descriptors = _next(handle)
         except BlockingIOError:
             return
         except OSError:
-            message = None
+            message, descriptors = None, []
         if message is None:
             # Mostly its death, which the pidfd tells in a moment. A handler that closed all descriptors looks the same:
             # its worker hears no orders any more and has to be replaced.
             asyncio.get_running_loop().remove_reader(handle.channel.fileno())
             self._expect_end(handle)
         else:
-            self._heard(handle, message)
+            self._heard(handle, message, descriptors)
 
-    def _heard(self, handle: WorkerHandle, message: messages.Message) -> None:
+    def _heard(self, handle: WorkerHandle, message: messages.Message, descriptors: list[int]) -> None:
+        if self._events.on_word is not None and isinstance(message, Idle | Answer):
+            self._events.on_word(handle, message, descriptors)
+            return
+        for descriptor in descriptors:
+            # A handler's own doing: no other word brings any.
+            os.close(descriptor)
         match message:
             case Ready():
                 handle.become(Stage.READY)
@@ -99,10 +108,10 @@ class Hearing:
         self._ladder.kill(handle)
 
 
-def _next(handle: WorkerHandle) -> messages.Message | None:
+def _next(handle: WorkerHandle) -> tuple[messages.Message | None, list[int]]:
     """The next message, `None` at the end of the stream; what a handler wrote into the channel is passed over."""
     while True:
         try:
-            return messages.receive(handle.channel)[0]
+            return messages.receive(handle.channel)
         except msgspec.MsgspecError:
             LOGGER.warning("a handler in %s wrote into a descriptor that is not its own", handle)

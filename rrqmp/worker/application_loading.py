@@ -13,13 +13,16 @@ from typing import Final
 
 from rrqmp.errors import ApplicationError, ConfigurationError
 from rrqmp.handling.application import Application
-from rrqmp.shared_state.launch import AppReference
+from rrqmp.handling.jobs import JobServer
+from rrqmp.shared_state.launch import AppReference, Service
 
 SCRIPT_MODULE: Final = "__rrqmp_main__"
 _DEFAULT_ATTRIBUTES: Final = ("engine", "registry")
 
 
-def load_application(reference: AppReference, sys_path: Sequence[str], pickle_fd: int | None) -> Application:
+def load_application(
+    reference: AppReference, sys_path: Sequence[str], pickle_fd: int | None, service: Service = Service.QUEUE
+) -> Application:
     """Imports user code and returns the object in it that holds handlers. Raises `ApplicationError`."""
     for folder in reversed(sys_path):
         if folder not in sys.path:
@@ -29,6 +32,15 @@ def load_application(reference: AppReference, sys_path: Sequence[str], pickle_fd
     else:
         module = _run_script(reference.target) if reference.kind == "script" else _import(reference.target)
         found = _attribute(module, reference.attribute, reference.target)
+    if service is Service.JOBS and not isinstance(found, JobServer):
+        raise ApplicationError(
+            f"{_spelled(reference)} is {found!r}, not a runner's registry: name a rrqmp.runner.Registry, as in "
+            "package.module:registry"
+        )
+    if service is Service.QUEUE and isinstance(found, JobServer):
+        raise ApplicationError(
+            f"{_spelled(reference)} is a runner's registry: start it with `rrqmp runner`, or name a WorkerEngine"
+        )
     if not isinstance(found, Application):
         raise ApplicationError(
             f"{_spelled(reference)} is {found!r}, not an engine: name a WorkerEngine, as in package.module:engine"

@@ -22,6 +22,7 @@ from rrqmp.shared_state.board import Word, WorkerState, map_head, map_page
 from rrqmp.shared_state.messages import Go, Ready, WorkerConfig
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.worker.dumps import Dumps
+from rrqmp.worker.job_life import JobLife
 from rrqmp.worker.life import Equipment, Life
 from rrqmp.worker.record import Record
 from rrqmp.worker.signals import DeafToStops
@@ -37,7 +38,8 @@ EXIT_INTERNAL: Final = 70
 class Inheritance:
     """What the template hands to one child. Descriptors are numbers.
 
-    `control` is the template's own and gets closed; `connection` has no socket yet.
+    `control` is the template's own and gets closed; `connection` has no socket yet, and is None where the jobs come
+    from the supervisor.
     """
 
     control: socket.socket
@@ -47,7 +49,7 @@ class Inheritance:
     wake: int
     supervisor_pid: int
     config: WorkerConfig
-    connection: BlockingConnection
+    connection: BlockingConnection | None
     application: Application
     deaf: DeafToStops
 
@@ -71,11 +73,8 @@ def _live(inheritance: Inheritance) -> int:
     _forget_the_template()
     config = inheritance.config
     connection = inheritance.connection
-    try:
-        connection.open()
-    except StoreUnavailable:
-        # The first call waits for it as long as it takes; to die of it would look like a worker that cannot start.
-        pass
+    if connection is not None:
+        _connect(connection)
     go, _ = messages.receive(channel)
     if not isinstance(go, Go):
         return EXIT_ORPHANED
@@ -94,7 +93,17 @@ def _live(inheritance: Inheritance) -> int:
     gc.enable()
     messages.send(channel, Ready())
     record = Record(page, map_head(inheritance.board), inheritance.wake)
+    if connection is None:
+        return JobLife(channel, record, dumps, config, inheritance.application).run()
     return Life(Equipment(channel, connection, record, dumps), config, inheritance.application).run()
+
+
+def _connect(connection: BlockingConnection) -> None:
+    try:
+        connection.open()
+    except StoreUnavailable:
+        # The first call waits for it as long as it takes; to die of it would look like a worker that cannot start.
+        pass
 
 
 def _forget_the_template() -> None:

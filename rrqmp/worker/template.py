@@ -19,6 +19,7 @@ from typing import Final, NoReturn
 
 from rrqmp.errors import ApplicationError, StoreError
 from rrqmp.handling.application import Application
+from rrqmp.handling.jobs import JobServer
 from rrqmp.kernel import prctl, proc
 from rrqmp.kernel.descriptors import move_high
 from rrqmp.kernel.signals import PARENT_DIED
@@ -63,7 +64,7 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     _guard_import(control)
     try:
-        application = load_application(launch.app, launch.sys_path, launch.pickle_fd)
+        application = load_application(launch.app, launch.sys_path, launch.pickle_fd, launch.service)
     except ApplicationError as error:
         messages.send(control, ImportFailed(message=error.message, traceback=error.traceback[-60_000:]))
         return 1
@@ -138,6 +139,8 @@ class Template:
     _supervisor_pid: int = 0
     _board: int = -1
     _wake: int = -1
+    _warm: bool = False
+    # None where the workers' jobs come from the supervisor.
     _connection: BlockingConnection | None = None
 
     def run(self) -> int:
@@ -159,9 +162,11 @@ class Template:
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         self._config, self._supervisor_pid = message.config, message.supervisor_pid
         self._board, self._wake = map(move_high, descriptors)
-        if self._connection is None:
+        if not self._warm:
+            self._warm = True
             _open_log(message.config)
-            self._connection = _warm_up(message.config)
+            if not isinstance(self.application, JobServer):
+                self._connection = _warm_up(message.config)
             gc.collect()
             # From here no collection looks at these objects, so their pages stay shared with every worker.
             gc.freeze()
@@ -169,7 +174,7 @@ class Template:
 
     def _fork(self, message: Fork, descriptors: list[int]) -> None:
         channel, dump = descriptors
-        if self._config is None or self._connection is None:
+        if self._config is None:
             raise RuntimeError("a template was told to fork before it was configured")
         inheritance = Inheritance(
             control=self.control,

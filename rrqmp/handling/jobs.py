@@ -1,0 +1,25 @@
+"""What an application must offer to be fed with jobs by its supervisor, without a queue: bytes in, bytes out."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from rrqmp.handling.application import Application
+from rrqmp.handling.context import Signals
+
+
+class Jobs(Protocol):
+    """The handlers of one worker process, made after the fork."""
+
+    def time_limit(self, activity_type: str) -> float | None:
+        """The handler's own limit in seconds, `None` where the job's deadline is all there is."""
+
+    def run(self, body: bytes, deadline_ns: int) -> bytes:
+        """Runs one job and encodes its outcome; whatever the handler does, it raises nothing."""
+
+
+@runtime_checkable
+class JobServer(Application, Protocol):
+    """An application whose workers take jobs from their supervisor, such as a `rrqmp.runner.Registry`."""
+
+    def open_jobs(self, signals: Signals) -> Jobs: ...

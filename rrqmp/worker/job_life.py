@@ -1,0 +1,90 @@
+"""The life of a worker whose jobs come from its supervisor: wait on the channel, run, answer; one job at a time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Final
+
+from rrqmp.handling.application import Application
+from rrqmp.handling.jobs import Jobs, JobServer
+from rrqmp.shared_state import messages
+from rrqmp.shared_state.board import ID_BYTES, WorkerState
+from rrqmp.shared_state.enclosing import disclose, enclosed
+from rrqmp.shared_state.messages import Answer, Drain, Idle, Job, Leaving, Settled, Take, WorkerConfig
+from rrqmp.worker.dumps import Dumps
+from rrqmp.worker.orphans import OrphanWatch
+from rrqmp.worker.record import Record
+from rrqmp.worker.running import BoardSignals
+
+_NS: Final = 1_000_000_000
+_EXIT_CLEAN: Final = 0
+_BODY_MOST: Final = 1 << 30
+
+
+class JobLife:
+    """One worker process after its start. What its predecessor broke has been answered for by the supervisor."""
+
+    def __init__(
+        self, channel: socket.socket, record: Record, dumps: Dumps, config: WorkerConfig, application: Application
+    ) -> None:
+        self._channel = channel
+        self._record = record
+        self._dumps = dumps
+        self._config = config
+        self._application = application
+        self._orphans = OrphanWatch()
+
+    def run(self) -> int:
+        """Lives until it is told to leave or finds its supervisor dead; the exit status."""
+        take, _ = messages.receive(self._channel)
+        if not isinstance(take, Take) or not isinstance(self._application, JobServer):
+            return self._leave("unused")
+        if take.inc > 1:
+            messages.send(self._channel, Settled())
+        jobs = self._application.open_jobs(BoardSignals(self._record.words))
+        self._record.become(WorkerState.IDLE)
+        messages.send(self._channel, Idle())
+        while not self._orphans.too_many():
+            message, descriptors = messages.receive(self._channel)
+            match message:
+                case Job():
+                    self._run(jobs, message, descriptors)
+                case None | Drain():
+                    # The end of the stream is the supervisor's death; the kernel is about to kill us for it.
+                    return self._leave("drained")
+                case _:
+                    raise RuntimeError(f"a worker for jobs was sent {message!r}")
+        return self._leave("recycled")
+
+    def _run(self, jobs: Jobs, job: Job, descriptors: list[int]) -> None:
+        """From the first word on the board a death is charged to this job, the decoding of its body included."""
+        self._record.begin(
+            job.activity_id.encode("ascii", "replace").ljust(ID_BYTES)[:ID_BYTES],
+            job.activity_type.encode(),
+            job.attempt,
+            self._time_left(jobs, job),
+            0,
+            more=False,
+        )
+        body = jobs.run(disclose(job.body, descriptors, _BODY_MOST), job.deadline_ns)
+        # Waits here if it is being killed: then the supervisor answers, and this answer is never sent.
+        self._record.end()
+        self._dumps.mend()
+        with enclosed(body) as (inline, enclosures):
+            messages.send(self._channel, Answer(number=job.number, body=inline), enclosures)
+        self._record.become(WorkerState.IDLE)
+        self._orphans.reap()
+
+    def _time_left(self, jobs: Jobs, job: Job) -> int:
+        left = job.deadline_ns - time.monotonic_ns()
+        own = jobs.time_limit(job.activity_type)
+        return max(1, left if own is None else min(left, round(own * _NS)))
+
+    def _leave(self, reason: str) -> int:
+        self._record.become(WorkerState.LEAVING)
+        try:
+            messages.send(self._channel, Leaving(reason=reason))
+        except OSError:
+            pass
+        return _EXIT_CLEAN
