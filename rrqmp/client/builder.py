@@ -10,7 +10,8 @@ from typing_extensions import TypeVar
 
 from rrqmp.client.future import ActivityFuture
 from rrqmp.client.preparation import Prepared
-from rrqmp.model.options import OnDuplicate
+from rrqmp.errors import ConfigurationError
+from rrqmp.model.options import ActivityOption, OnDuplicate
 from rrqmp.model.priority import ActivityPriority
 from rrqmp.model.retry import RetryPolicy
 
@@ -89,6 +90,10 @@ class Sentence(Generic[S, P_contra]):
         """After which time an attempt's process is killed; default the handler's."""
         return self._with(timeout=timeout)
 
+    def soft_timeout(self, soft_timeout: float | timedelta) -> Self:
+        """After which time the handler itself is told, by `SoftTimeout`; shorter than `timeout`."""
+        return self._with(soft_timeout=soft_timeout)
+
     def delay(self, delay: float | timedelta) -> Self:
         """How long from now it becomes ready."""
         return self._with(delay=delay)
@@ -96,6 +101,10 @@ class Sentence(Generic[S, P_contra]):
     def at(self, moment: datetime) -> Self:
         """When it becomes ready; an aware datetime."""
         return self._with(at=moment)
+
+    def expires(self, expires: float | timedelta | datetime) -> Self:
+        """By when it must have started, as an aware datetime or a time from now; else it ends as expired."""
+        return self._with(expires=expires)
 
     def metadata(self, metadata: Mapping[str, str]) -> Self:
         """Texts that the handler's context shows."""
@@ -114,6 +123,12 @@ class Sentence(Generic[S, P_contra]):
     def result_ttl(self, ttl: float | timedelta) -> Self:
         """How long the record stays after the end."""
         return self._with(result_ttl=ttl)
+
+    def option(self, option: ActivityOption) -> Self:
+        """Several options as one value; what it leaves out stays as it is."""
+        if not isinstance(option, ActivityOption):
+            raise ConfigurationError(f"{option!r} is no ActivityOption: give one, or use the steps of the builder")
+        return self._with(**{name: value for name, value in option.as_options().items() if value is not None})
 
     def queue(self, queue: str) -> Self:
         """Another queue than the executor's."""

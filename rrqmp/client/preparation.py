@@ -123,10 +123,11 @@ def checked_options(resolved: Resolved, options: Mapping[str, Any]) -> CheckedOp
     if not defaults:
         return check_options(options)
     given = {name: value for name, value in options.items() if value is not None}
-    has_key = bool(given.get("key"))
-    return check_options(
-        {**{name: value for name, value in defaults.items() if has_key or name not in _KEYED_DEFAULTS}, **given}
-    )
+    idle = () if given.get("key") else _KEYED_DEFAULTS
+    if "at" in given:
+        # The call's own moment goes before the declaration's delay.
+        idle = (*idle, "delay")
+    return check_options({**{name: value for name, value in defaults.items() if name not in idle}, **given})
 
 
 def chunks(submissions: Sequence[Submission]) -> Iterator[Sequence[Submission]]:

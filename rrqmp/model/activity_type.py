@@ -23,6 +23,7 @@ class SubmitDefaults(TypedDict, total=False):
 
     priority: ActivityPriority | None
     delay: float | timedelta | None
+    expires: float | timedelta | None
     on_duplicate: OnDuplicate | None
     key_ttl: float | timedelta | None
     result_ttl: float | timedelta | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,15 +33,17 @@ class OnDuplicate(StrEnum):
 class BulkOptions(TypedDict, total=False):
     """Keywords of many submissions at once; `None` inherits. Durations are seconds or timedeltas.
 
-    `at` is an aware datetime.
+    `at` is an aware datetime; `expires` is one too, or a time from now: what has not started by then never does.
     """
 
     priority: ActivityPriority | None
     timeout: float | timedelta | None
+    soft_timeout: float | timedelta | None
     max_retries: int | None
     retry: RetryPolicy | None
     delay: float | timedelta | None
     at: datetime | None
+    expires: float | timedelta | datetime | None
     metadata: Mapping[str, str] | None
     on_duplicate: OnDuplicate | None
     key_ttl: float | timedelta | None
@@ -59,17 +62,25 @@ class ActivityOption:
 
     priority: ActivityPriority | None = None
     max_retries: int | None = None
+    retry: RetryPolicy | None = None
     timeout_seconds: float | timedelta | None = None
+    soft_timeout_seconds: float | timedelta | None = None
     delay_seconds: float | timedelta | None = None
+    scheduled_at: datetime | None = None
+    expires: float | timedelta | datetime | None = None
     metadata: Mapping[str, str] | None = None
     idempotency_key: str | None = None
     on_duplicate: OnDuplicate | None = None
+    idempotency_ttl_seconds: float | timedelta | None = None
+    result_ttl_seconds: float | timedelta | None = None
 
     def as_options(self) -> Options:
         """The same, as keywords of `execute`."""
         return Options(
-            priority=self.priority, max_retries=self.max_retries, timeout=self.timeout_seconds,
-            delay=self.delay_seconds, metadata=self.metadata, key=self.idempotency_key, on_duplicate=self.on_duplicate,
+            priority=self.priority, max_retries=self.max_retries, retry=self.retry, timeout=self.timeout_seconds,
+            soft_timeout=self.soft_timeout_seconds, delay=self.delay_seconds, at=self.scheduled_at,
+            expires=self.expires, metadata=self.metadata, key=self.idempotency_key, on_duplicate=self.on_duplicate,
+            key_ttl=self.idempotency_ttl_seconds, result_ttl=self.result_ttl_seconds,
         )  # fmt: skip
 
 
@@ -99,10 +110,15 @@ def check_options(options: Mapping[str, Any]) -> CheckedOptions:
     key = check_key(given.get("key", ""))
     if not key and ("key_ttl" in given or "on_duplicate" in given):
         raise ConfigurationError("on_duplicate and key_ttl say how a key is used: give key as well")
+    timeout, soft_timeout = _optional_seconds(given, "timeout"), _optional_seconds(given, "soft_timeout")
+    if timeout is not None and soft_timeout is not None and soft_timeout >= timeout:
+        raise ConfigurationError(f"soft_timeout is {soft_timeout:g} s and timeout {timeout:g} s: give a shorter one")
     spec = Spec(
         key=key,
         key_ttl=_optional_seconds(given, "key_ttl", least=1.0),
-        timeout=_optional_seconds(given, "timeout"),
+        timeout=timeout,
+        soft_timeout=soft_timeout,
+        expires=_check_expires(given["expires"], delay_us, at_us) if "expires" in given else None,
         max_retries=check_max_retries(given["max_retries"]) if "max_retries" in given else None,
         retry=_check_retry(given.get("retry")),
         result_ttl=_optional_seconds(given, "result_ttl", least=LEAST_RESULT_TTL_SECONDS),
@@ -174,6 +190,29 @@ def _check_start(delay: object, at: object) -> tuple[int, int]:
     if ahead > MOST_SECONDS:
         raise ConfigurationError(f"at is {at}, {ahead / 86400:.0f} days ahead: give at most 30 days")
     return 0, max(1, round(at.timestamp() * 1_000_000))
+
+
+def _check_expires(value: object, delay_us: int, at_us: int) -> float:
+    """Seconds since 1970, by this host's clock."""
+    now = time.time()
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ConfigurationError(f"expires is {value!r}: give a datetime with a time zone")
+        ahead = value.timestamp() - now
+        if not 0 < ahead <= MOST_SECONDS:
+            raise ConfigurationError(f"expires is {value}, {_past_or_far(ahead)}: give a moment in the next 30 days")
+    elif isinstance(value, int | float | timedelta):
+        ahead = check_seconds(value, "expires")
+    else:
+        raise ConfigurationError(f"expires is {value!r}: give seconds, a timedelta or a datetime with a time zone")
+    starts = delay_us / 1e6 if not at_us else at_us / 1e6 - now
+    if starts >= ahead:
+        raise ConfigurationError(f"expires is {ahead:g} s from now, and it becomes ready only after {starts:g} s")
+    return now + ahead
+
+
+def _past_or_far(ahead: float) -> str:
+    return f"{-ahead:g} s ago" if ahead <= 0 else f"{ahead / 86400:.0f} days ahead"
 
 
 def _check_retry(value: object) -> RetryPolicy | None:

@@ -27,7 +27,7 @@ from rrqmp.handling.handler import ActivityHandler
 from rrqmp.model.activity_type import ActivityType
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending
 from rrqmp.model.ids import new_activity_id
-from rrqmp.model.options import OnDuplicate
+from rrqmp.model.options import ActivityOption, OnDuplicate
 from rrqmp.model.priority import ActivityPriority
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.spec import split_spec
@@ -94,6 +94,10 @@ def test_every_step_of_the_sentence_arrives(executor: ActivityExecutor) -> None:
         executor.activity("render")
         .payload(1)
         .retry(RetryPolicy(1))
+        .timeout(9)
+        .soft_timeout(8)
+        .expires(timedelta(hours=2))
+        .option(ActivityOption(priority=ActivityPriority.HIGH, max_retries=7))
         .at(datetime.now(UTC) + timedelta(hours=1))
         .metadata({"a": "b"})
         .idempotency_key("k", OnDuplicate.NO_REUSE, ttl=100)
@@ -102,7 +106,10 @@ def test_every_step_of_the_sentence_arrives(executor: ActivityExecutor) -> None:
     )
     future = sentence.execute()
     assert future.keys.queue == f"{executor.queue_name}-other"
-    assert future.record().spec.key == "k"
+    record = future.record()
+    assert (record.priority, record.spec.max_retries, record.spec.key) == (ActivityPriority.HIGH, 7, "k")
+    assert (record.spec.timeout, record.spec.soft_timeout) == (9.0, 8.0)
+    assert record.spec.expires
     with pytest.raises(DuplicateActivity):
         sentence.execute()
 
@@ -127,6 +134,12 @@ def test_the_declarations_defaults_hold_unless_the_call_says_otherwise(executor:
     assert executor.execute(THUMBNAIL, Job("a")).record().priority is ActivityPriority.LOW
     urgent = executor.execute(THUMBNAIL, Job("a"), priority=ActivityPriority.HIGH)
     assert urgent.record().priority is ActivityPriority.HIGH
+
+
+def test_the_calls_own_moment_goes_before_the_declarations_delay(executor: ActivityExecutor) -> None:
+    later = ActivityType("later", delay=60)
+    moment = datetime.now(UTC) + timedelta(hours=1)
+    assert executor.execute(later, None, at=moment).record().due_at == pytest.approx(moment.timestamp(), abs=0.001)
 
 
 @pytest.mark.parametrize(

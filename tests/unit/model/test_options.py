@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.model.activity_type import ActivityType
-from rrqmp.model.options import DEFAULT_OPTIONS, ActivityOption, OnDuplicate, check_options
+from rrqmp.model.options import DEFAULT_OPTIONS, ActivityOption, BulkOptions, OnDuplicate, Options, check_options
 from rrqmp.model.priority import ActivityPriority
 from rrqmp.model.retry import UNLIMITED, RetryPolicy
 from rrqmp.model.spec import Spec
@@ -81,6 +82,17 @@ def test_a_priority_may_be_its_number_or_its_name(value: Any) -> None:
         ({"key": "k", "on_duplicate": "replace"}, "on_duplicate is 'replace': give one of OnDuplicate"),
         ({"on_duplicate": OnDuplicate.NO_REUSE}, "give key as well"),
         ({"result_ttl": 1}, "result_ttl is 1 s: give 1 m to 30 d"),
+        ({"soft_timeout": 0}, "soft_timeout is 0 s: give 1 ms to 30 d"),
+        ({"soft_timeout": 5, "timeout": 5}, "soft_timeout is 5 s and timeout 5 s: give a shorter one"),
+        ({"expires": 0}, "expires is 0 s: give 1 ms to 30 d"),
+        ({"expires": timedelta(seconds=-3)}, "expires is -3 s: give 1 ms to 30 d"),
+        ({"expires": float("nan")}, "expires is nan s"),
+        ({"expires": True}, "expires is True"),
+        ({"expires": "soon"}, "expires is 'soon': give seconds, a timedelta or a datetime with a time zone"),
+        ({"expires": datetime.now(UTC) - timedelta(hours=1)}, "expires is .* s ago: give a moment in the next 30 days"),
+        ({"expires": datetime.now(UTC) + timedelta(days=40)}, "expires is .*, 40 days ahead"),
+        ({"expires": datetime(2030, 1, 1)}, "expires is .*: give a datetime with a time zone"),
+        ({"expires": 5, "delay": 5}, "expires is 5 s from now, and it becomes ready only after 5 s"),
     ],
 )
 def test_a_wrong_option_names_the_value_and_the_remedy(options: dict[str, Any], message: str) -> None:
@@ -92,6 +104,23 @@ def test_activity_option_speaks_the_names_of_runner_q() -> None:
     option = ActivityOption(priority=ActivityPriority.CRITICAL, max_retries=UNLIMITED, timeout_seconds=900)
     checked = check_options(dict(option.as_options()))
     assert (checked.priority, checked.spec) == (ActivityPriority.CRITICAL, Spec(timeout=900.0, max_retries=UNLIMITED))
+
+
+def test_an_expiry_is_kept_as_seconds_since_1970() -> None:
+    moment = datetime.now(UTC) + timedelta(hours=1)
+    assert check_options({"expires": moment}).spec.expires == pytest.approx(moment.timestamp())
+    assert check_options({"expires": 60}).spec.expires == pytest.approx(time.time() + 60, abs=5)
+
+
+def test_activity_option_has_a_word_for_every_option() -> None:
+    moment = datetime.now(UTC) + timedelta(hours=1)
+    option = ActivityOption(
+        priority=ActivityPriority.LOW, max_retries=1, retry=RetryPolicy(1), timeout_seconds=3, soft_timeout_seconds=2,
+        delay_seconds=1, scheduled_at=moment, expires=9, metadata={}, idempotency_key="k",
+        on_duplicate=OnDuplicate.NO_REUSE, idempotency_ttl_seconds=60, result_ttl_seconds=60,
+    )  # fmt: skip
+    assert option.as_options().keys() == {*Options.__annotations__, *BulkOptions.__annotations__}
+    assert None not in option.as_options().values()
 
 
 def test_a_declaration_holds_types_and_submit_defaults() -> None:
