@@ -78,7 +78,7 @@ class Runner:
 
     def run(self, claim: Claim, batch: Batch, position: int, *, more: bool) -> tuple[Settlement, int]:
         """Runs one claimed activity under its deadline; its settlement, and nanoseconds of run time."""
-        activity_id, activity_type, stored, attempt, _, _ = claim
+        activity_id, activity_type, stored, attempt = claim[:4]
         registration = self.registry.get(activity_type)
         try:
             spec, payload = split_spec(stored)

@@ -67,7 +67,7 @@ class CycleStatus(StrEnum):
 
 
 class Claim(NamedTuple):
-    """One activity to be run now; `attempt` counts from 1 and includes this one."""
+    """One activity to be run now; `attempt` counts from 1 and includes this one. `waited_us`: since it became ready."""
 
     activity_id: str
     activity_type: str
@@ -75,6 +75,7 @@ class Claim(NamedTuple):
     attempt: int
     crashes: int
     losses: int
+    waited_us: int = 0
 
 
 class CycleReply(NamedTuple):
@@ -133,8 +134,8 @@ def _read(reply: Any) -> CycleReply:
         now_us,
         [_VERDICTS[verdict] for verdict in verdicts],
         [
-            Claim(activity_id.decode(), activity_type.decode(), spec, attempt, crashes, losses)
-            for activity_id, activity_type, spec, attempt, crashes, losses in rows
+            Claim(activity_id.decode(), activity_type.decode(), spec, attempt, crashes, losses, waited_us)
+            for activity_id, activity_type, spec, attempt, crashes, losses, waited_us in rows
         ],
         next_due_us,
     )

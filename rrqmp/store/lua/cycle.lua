@@ -13,7 +13,7 @@
 -- ARGV 10+ types served, types woken, settlements of 6: id, token, ending, body, delay (us), result ttl (ms)
 -- RETURNS {status, now (us), verdicts, claims, next due (us) or nil}
 -- RETURNS status ok | fenced (settled, claims nothing) | replay (heard before: its claims again) | superseded (nothing done)
--- RETURNS verdict ok | again (a repeat) | stale (not the caller's); claim {id, type, spec, attempt, crashes, losses}
+-- RETURNS verdict ok | again (a repeat) | stale (not the caller's); claim {id, type, spec, attempt, crashes, losses, waited (us)}
 -- RULE docs/architecture.md, "Scripts": Redis says what a slot has claimed; a lost reply, a repeat, a forgotten write heal
 -- USES start rules gates wake ledger record finish conclude promotion due quarantine
 local node, slot, inc, seq, want = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -31,6 +31,10 @@ held_inc, held_seq = tonumber(held_inc), tonumber(held_seq)
 if held_inc and (held_inc > inc or (held_inc == inc and held_seq > seq)) then
   return {'superseded', now, {}, {}, false}
 end
+-- How long ago it became ready: the score without its priority's head start.
+local function waited(k)
+  return math.max(0, math.min(now - string.sub(k, 2) - head_start * string.sub(k, 1, 1), now))
+end
 
 local verdicts, concluded, records, endings = {}, {}, {}, {}
 if held_inc == inc and held_seq == seq then
@@ -42,7 +46,7 @@ if held_inc == inc and held_seq == seq then
     local record = read(id)
     if runs(record, token) then
       rows[#rows + 1] = {id, record[TY], record[SPEC], tonumber(record[ATT]) or 1, tonumber(record[CRASHES]) or 0,
-        tonumber(record[LOSSES]) or 0}
+        tonumber(record[LOSSES]) or 0, waited(record[K])}
     end
   end
   return {'replay', now, verdicts, rows, not rows[1] and next_due()}
@@ -154,7 +158,8 @@ for i, claim in ipairs(claims) do
   local attempt = (tonumber(record[ATT]) or 0) + 1
   call('HSET', ACTIVITY .. id, 'st', 'running', 'tok', token, 'att', attempt, 'k', claim[3])
   owe(waiting, record[TY] .. '\31' .. string.sub(claim[3], 1, 1), -1)
-  rows[i] = {id, record[TY], record[SPEC], attempt, tonumber(record[CRASHES]) or 0, tonumber(record[LOSSES]) or 0}
+  rows[i] = {id, record[TY], record[SPEC], attempt, tonumber(record[CRASHES]) or 0, tonumber(record[LOSSES]) or 0,
+    waited(claim[3])}
   statement[i + 1] = id
 end
 if bad[1] then quarantine(bad) end

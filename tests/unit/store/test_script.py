@@ -36,10 +36,10 @@ def test_same_script_is_put_together_once() -> None:
 
 def test_cycle_reply_is_read_into_names() -> None:
     call = cycle(KEYS, RULES, SlotIdent("n@1", 0, 1), seq=1, want=1, types=["t"])
-    reply = call.read([b"ok", 5, [b"ok", b"again", b"stale"], [[b"x", b"t", b"{}\n1", 1, 0, 2]], None])
+    reply = call.read([b"ok", 5, [b"ok", b"again", b"stale"], [[b"x", b"t", b"{}\n1", 1, 0, 2, 70]], None])
     assert (reply.status, reply.now_us, reply.next_due_us) == (CycleStatus.OK, 5, None)
     assert reply.verdicts == [Verdict.OK, Verdict.AGAIN, Verdict.STALE]
-    assert (reply.claims[0].activity_id, reply.claims[0].losses) == ("x", 2)
+    assert (reply.claims[0].activity_id, reply.claims[0].losses, reply.claims[0].waited_us) == ("x", 2, 70)
     assert call.endless
 
 
