@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
+from rrqmp.client import blocked_slot
 from rrqmp.client.handle import ActivityHandle
 from rrqmp.client.steps import run_steps
 from rrqmp.client.waiting_room import AnyHandle, Sink
@@ -100,7 +101,7 @@ def completed_of(
         for _ in range(sum(len(group) for _, group in asked_of.values())):
             left = None if deadline is None else max(0.0, deadline - monotonic())
             try:
-                future = ended.get(timeout=left)
+                future = blocked_slot.take(ended, left)
             except Empty:
                 return
             if future._ended is None:

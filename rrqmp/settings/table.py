@@ -141,6 +141,9 @@ class Settings:
         "processes kept ready to replace a killed one",
         shown_default="auto",
     )
+    max_waiting: int = _setting(
+        64, values.whole(0, 4096), "extra workers at most while handlers wait for other activities"
+    )
     claim_limit: int = _setting(
         50, values.whole(1, 50), "activities that a worker may claim at once while they are short"
     )

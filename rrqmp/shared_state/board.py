@@ -57,7 +57,7 @@ class Word(IntEnum):
     STARTED_WALL = 16  # nanoseconds since 1970
     DUMP_FD = 17
     SOFT = 18  # when the soft limit comes; 0 where there is none
-    WAITING = 19  # 1 while the handler waits for another activity
+    WAITING = 19  # the SEQ whose handler waits for another activity; 0 for none
     PROGRESS_COUNT = 20  # raised after each report of progress, which publishes the two below
     PROGRESS = 21  # in millionths; PROGRESS_NONE for none
     PROGRESS_BYTES = 22
@@ -69,7 +69,7 @@ class Word(IntEnum):
     GENERATION = 68
     CONDEMNED = 69  # the SEQ that a kill is meant for
     REASON = 70
-    DRAINING = 71
+    DRAINING = 71  # a `Draining`
     REVOKED = 72  # the CLAIM_SEQ whose unstarted activities the supervisor has given back
     REPORT_BYTES = 73
     CANCEL = 74  # the SEQ that somebody asked the end of
@@ -99,6 +99,14 @@ class WorkerState(IntEnum):
     LEAVING = 7
 
 
+class Draining(IntEnum):
+    """Whether a worker is to leave after what it runs. Only of a stop is the handler told: else it has all its time."""
+
+    NO = 0
+    STOPPING = 1
+    RETIRING = 2
+
+
 class KillReason(IntEnum):
     """Why the supervisor ordered a death."""
 
@@ -124,6 +132,12 @@ class Page:
     def busy(self) -> bool:
         """Whether an activity has been started and has not ended."""
         return self.words[Word.SEQ] != self.words[Word.ENDED]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the handler of the running activity waits for another one; the mark of an earlier one is none."""
+        seq = self.words[Word.SEQ]
+        return seq == self.words[Word.WAITING] and seq != self.words[Word.ENDED]
 
     @property
     def state(self) -> WorkerState:

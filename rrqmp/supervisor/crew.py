@@ -11,7 +11,7 @@ from typing import Final
 from rrqmp.kernel import proc
 from rrqmp.kernel.pidfd import open_pidfd
 from rrqmp.shared_state import messages
-from rrqmp.shared_state.board import Board, KillReason, Word
+from rrqmp.shared_state.board import Board, Draining, KillReason, Word, WorkerState
 from rrqmp.shared_state.exit_report import ExitReport, encode_report
 from rrqmp.shared_state.messages import Answer, Drain, Forked, Go, Idle, Take
 from rrqmp.supervisor.autopsy import ExitStatus, MemoryKills, examine, reap
@@ -22,7 +22,7 @@ from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.roster import Roster
 from rrqmp.supervisor.succession import Succession
 from rrqmp.supervisor.template_handle import TemplateHandle
-from rrqmp.supervisor.worker_handle import PendingReport, Slot, Stage, WorkerHandle
+from rrqmp.supervisor.worker_handle import PendingReport, Slot, Stage, Tenure, WorkerHandle
 
 READY_SECONDS: Final = 30.0
 # A fork marks all pages of the template anew and slows the children that share them: the successor goes first.
@@ -72,7 +72,8 @@ class Crew:
             return
         for slot in self.slots:
             # While it drains, only a report that is still to be settled is worth a process.
-            if slot.worker is None and (slot.pending is not None or not self.draining):
+            wanted = not self.draining and slot.tenure is not Tenure.CLOSED
+            if slot.worker is None and (slot.pending is not None or wanted):
                 handle = self._spare() or self._fork()
                 if handle is None:
                     return
@@ -116,6 +117,8 @@ class Crew:
     def _assign(self, handle: WorkerHandle, slot: Slot) -> None:
         handle.slot, handle.inc = slot, slot.next_inc()
         slot.worker = handle
+        if slot.tenure is Tenure.CLOSING:
+            self.retire(handle)
         if handle.stage is not Stage.FORKING:
             self._no_spare_before = asyncio.get_running_loop().time() + _NEXT_SPARE_SECONDS
             self._send_take(handle)
@@ -196,7 +199,7 @@ class Crew:
         self._boots.died(handle, report, was_ready=was_ready)
         slot = handle.slot
         if slot is not None and slot.worker is handle:
-            slot.worker = None
+            slot.vacated(in_order=was_ready and report.broken is None and report.exit_code == 0)
             self.succession.hand_down(slot, report, handle.page)
         else:
             self.succession.give_back(handle.page)
@@ -245,8 +248,14 @@ class Crew:
         for handle in self.roster:
             self._send_drain(handle)
 
+    def retire(self, handle: WorkerHandle) -> None:
+        """Lets one worker go when it is idle, at once if it is; what it runs has all its time."""
+        handle.page.words[Word.DRAINING] = Draining.RETIRING
+        if handle.page.state is WorkerState.IDLE:
+            self._send(handle, Drain())
+
     def _send_drain(self, handle: WorkerHandle) -> None:
-        handle.page.words[Word.DRAINING] = 1
+        handle.page.words[Word.DRAINING] = Draining.STOPPING
         if handle.stage is not Stage.FORKING:
             self._send(handle, Drain())
 

@@ -32,12 +32,14 @@ class DeadlineWatch:
         ladder: Ladder,
         workers: Callable[[], Iterable[WorkerHandle]],
         on_held_up: Callable[[WorkerHandle, int, int], None],
+        on_looked: Callable[[], None],
     ) -> None:
         self._head = head
         self._wake = wake
         self._ladder = ladder
         self._workers = workers
         self._on_held_up = on_held_up
+        self._on_looked = on_looked
         self._fence = make_fence()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,6 +71,8 @@ class DeadlineWatch:
         # All are marked before the first is waited for: the sixth of six is killed no later than the first.
         for handle in struck:
             self._ladder.strike(handle)
+        # What else the board says is less urgent.
+        self._on_looked()
         self._head[Head.NEXT_WAKE] = earliest
         self._set_timer(earliest)
 

@@ -42,7 +42,8 @@ def _describe(handle: WorkerHandle, dumped_from: int | None) -> str:
         return f"{handle} {page.state.name.lower()}"
     age = (time.monotonic_ns() - page.words[Word.STARTED]) / 1e9
     left = (page.words[Word.DEADLINE] - time.monotonic_ns()) / 1e9
-    first = f"{handle} runs {page.activity_type()} {page.activity_id()} for {age:.2f} s, deadline in {left:.2f} s"
+    does = "waits in" if page.waiting else "runs"
+    first = f"{handle} {does} {page.activity_type()} {page.activity_id()} for {age:.2f} s, deadline in {left:.2f} s"
     if dumped_from is None:
         return first
     dump = read_dump(handle.dump, dumped_from)

@@ -37,6 +37,7 @@ from rrqmp.supervisor.settlement import settle_slot
 from rrqmp.supervisor.sweep import Sweep
 from rrqmp.supervisor.template_handle import TemplateHandle
 from rrqmp.supervisor.trimming import Trimmer
+from rrqmp.supervisor.waiting import Compensation
 from rrqmp.supervisor.worker_handle import Slot, WorkerHandle
 
 # After a crash this node claims one at a time for so long: what a batch had finished dies with the process.
@@ -79,7 +80,12 @@ class Node:
         self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
         self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
         self.watch = DeadlineWatch(
-            parts.board.head, self._wake, self.ladder, lambda: self.crew.roster, self.hold_ups.revoke
+            parts.board.head,
+            self._wake,
+            self.ladder,
+            lambda: self.crew.roster,
+            self.hold_ups.revoke,
+            Compensation(self.crew, parts.settings.max_waiting).look,
         )
         self.sweep = Sweep(self._known, parts.application.pids)
         self.due = {keys.queue: DueTimer(parts.store, keys, parts.rules) for keys in parts.queues}
@@ -88,7 +94,9 @@ class Node:
             parts.queues,
             parts.rules,
             parts.types,
-            lambda: range(parts.settings.max_workers),
+            # All that there may ever be, also while they are closed: a beat that is under way when one opens must not
+            # take it for vanished and give back what it runs.
+            lambda: range(parts.settings.max_workers + parts.settings.max_waiting),
             LeaseEvents(self.rejoin, self._on_due, self._on_cancels),
         )
         self.trimmer = Trimmer(parts.store, parts.queues, parts.settings.dead_letter_limit)

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from rrqmp.errors import StoreError
 from rrqmp.kernel.marked import kill_marked
 from rrqmp.settings.resolution import Resolved, SettingsInputs
+from rrqmp.settings.table import Settings
 from rrqmp.shared_state.board import Board
 from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.shared_state.launch import Launch
@@ -134,7 +135,7 @@ class Supervisor:
             LOGGER.warning("%s", warning)
         queues = tuple(QueueKeys(name, settings.prefix) for name in settings.queues)
         self._board_path = board_path(settings.runtime_dir, settings.node)
-        self._board, leftovers = await open_board(self._board_path, settings.max_workers + _EXTRA_PAGES)
+        self._board, leftovers = await open_board(self._board_path, _pages_of(settings))
         self._owing = leftovers is not None
         try:
             if leftovers is not None:
@@ -201,3 +202,7 @@ class Supervisor:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         raise StopWished
+
+
+def _pages_of(settings: Settings) -> int:
+    return settings.max_workers + settings.max_waiting + _EXTRA_PAGES

@@ -83,14 +83,29 @@ class PendingReport:
     since: float
 
 
+class Tenure(StrEnum):
+    """Whether a slot is to be filled. A slot beyond the ordinary ones closes once its process has left in order."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
 @dataclass(slots=True, eq=False)
 class Slot:
     """`inc` counts the processes that were given this slot under this boot; it is never used twice."""
 
     number: int
+    tenure: Tenure = Tenure.OPEN
     inc: int = 0
     worker: WorkerHandle | None = None
     pending: PendingReport | None = None
+
+    def vacated(self, *, in_order: bool) -> None:
+        """Its process is gone. After any other end than an orderly one a successor has to speak for the slot first."""
+        self.worker = None
+        if in_order and self.tenure is Tenure.CLOSING:
+            self.tenure = Tenure.CLOSED
 
     def next_inc(self) -> int:
         """The number of the process that is about to take this slot."""

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rrqmp.client import blocked_slot
 from rrqmp.errors import ActivityFailed, StoreUnavailable
 from rrqmp.handling.application import Application
 from rrqmp.handling.invocation import Invoker
@@ -24,6 +25,7 @@ from rrqmp.worker.queue_source import NOTHING_ENDED, Batch, Ended, NotOurs, Queu
 from rrqmp.worker.record import Record
 from rrqmp.worker.recovery import recover
 from rrqmp.worker.running import Runner
+from rrqmp.worker.waiting import WaitMark
 
 if TYPE_CHECKING:
     from rrqmp.client.executor import ActivityExecutor
@@ -95,6 +97,7 @@ class Life:
         ident = SlotIdent(take.node, take.slot, take.inc)
         source = QueueSource(self._connection, self._config, self._config.rules, types, ident)
         invoker = Invoker(self._application.registry, self._open_executor, result_limit=self._config.payload_limit)
+        blocked_slot.install(WaitMark(self._record))
         metrics = AttemptMetrics(self._application.metrics)
         runner = Runner(self._record, self._dumps, source, self._application.registry, invoker, self._config, metrics)
         try:

@@ -98,7 +98,7 @@ class Record:
         self._acquire()
         self._release()
         if look_at < self._head[_NEXT_WAKE]:
-            self._poke()
+            self.poke()
         return now
 
     def end(self) -> None:
@@ -124,7 +124,7 @@ class Record:
         self._acquire()
         self._release()
         if now + timeout_ns < self._head[_NEXT_WAKE]:
-            self._poke()
+            self.poke()
         return now + timeout_ns
 
     def settle(self) -> None:
@@ -141,7 +141,8 @@ class Record:
         """Monotonic nanoseconds until which this node takes activities one at a time, after a crash."""
         return int(self._head[Head.SINGLY_UNTIL])
 
-    def _poke(self) -> None:
+    def poke(self) -> None:
+        """Wakes the supervisor for a look at the board."""
         try:
             os.write(self._wake, _POKE)
         except BlockingIOError:

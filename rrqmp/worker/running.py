@@ -19,7 +19,7 @@ from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending, encode_outcome
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.spec import Spec, split_spec
-from rrqmp.shared_state.board import Word
+from rrqmp.shared_state.board import Draining, Word
 from rrqmp.shared_state.messages import WorkerConfig
 from rrqmp.shared_state.settling import delay_us, result_ttl_ms, retries_used
 from rrqmp.store.calls.cycle import Claim, Settlement
@@ -47,8 +47,8 @@ class BoardSignals:
         return bool(self._words[Word.CANCEL] == self._words[Word.SEQ])
 
     def stopping(self) -> bool:
-        """Whether this worker is to leave after this activity."""
-        return bool(self._words[Word.DRAINING])
+        """Whether this worker's supervisor stops; one that is only no longer needed has all its time."""
+        return bool(self._words[Word.DRAINING] == Draining.STOPPING)
 
 
 class Runner:
