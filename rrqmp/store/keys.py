@@ -18,6 +18,7 @@ SUFFIXES: Final = {
     "wake": "wake:",
     "node": "node:",
     "nodes": "nodes",
+    "about": "about:",
     "cancels": "cancels:",
     "paused": "paused",
     "limits": "limits",
@@ -64,6 +65,10 @@ class QueueKeys:
     def node(self, node: str) -> str:
         """What each slot of the node is said to hold."""
         return f"{self.root}{SUFFIXES['node']}{node}"
+
+    def about(self, node: str) -> str:
+        """What the node tells of itself."""
+        return f"{self.root}{SUFFIXES['about']}{node}"
 
     def cancels(self, node: str) -> str:
         """What the node is asked to cancel."""
