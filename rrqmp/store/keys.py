@@ -15,6 +15,8 @@ SUFFIXES: Final = {
     "ready": "ready:",
     "heads": "heads",
     "scheduled": "scheduled",
+    "expiries": "expiries",
+    "children": "children:",
     "wake": "wake:",
     "node": "node:",
     "nodes": "nodes",
@@ -77,6 +79,10 @@ class QueueKeys:
     def idempotency(self, activity_type: str, key: str) -> str:
         """The owner of an idempotency key; the length keeps type `a:b` key `c` apart from type `a` key `b:c`."""
         return f"{self.root}{SUFFIXES['idempotency']}{len(activity_type.encode())}:{activity_type}:{key}"
+
+    def children(self, parent: str) -> str:
+        """The ids that an activity has submitted to this queue, by the time of their submission."""
+        return f"{self.root}{SUFFIXES['children']}{parent}"
 
     def single(self, name: str) -> str:
         """A key that a queue has once, by its name in `SUFFIXES`."""

@@ -16,6 +16,7 @@ from rrqmp.settings.table import Settings
 from rrqmp.shared_state.board import Board, Head, KillReason
 from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.store.aio import AsyncStore
+from rrqmp.store.calls.cancel import CancelOrder
 from rrqmp.store.calls.cycle import SlotIdent
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.keys import QueueKeys
@@ -243,5 +244,5 @@ class Node:
     def _on_due(self, keys: QueueKeys, next_due_us: int | None, now_us: int) -> None:
         self.due[keys.queue].learn(next_due_us, now_us)
 
-    def _on_cancels(self, cancels: Mapping[str, str]) -> Collection[str]:
+    def _on_cancels(self, cancels: Mapping[str, CancelOrder]) -> Collection[str]:
         return cancel_running(self.crew, self.ladder, cancels)

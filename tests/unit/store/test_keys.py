@@ -33,7 +33,18 @@ def test_idempotency_keys_of_different_types_never_meet() -> None:
 
 def test_families_end_in_a_colon_and_nothing_else_does() -> None:
     families = {name for name, suffix in SUFFIXES.items() if suffix.endswith(":")}
-    assert families == {"about", "activity", "ready", "wake", "node", "cancels", "idempotency", "done", "control"}
+    assert families == {
+        "about",
+        "activity",
+        "ready",
+        "wake",
+        "node",
+        "cancels",
+        "children",
+        "idempotency",
+        "done",
+        "control",
+    }
 
 
 def test_token_names_node_slot_process_and_call() -> None:
