@@ -25,6 +25,7 @@ from rrqmp.supervisor.application import Application, TemplateEvents
 from rrqmp.supervisor.cancels import cancel_running
 from rrqmp.supervisor.crew import Crew, CrewEvents
 from rrqmp.supervisor.deadlines import DeadlineWatch
+from rrqmp.supervisor.describing import Describer
 from rrqmp.supervisor.due_timer import DueTimer
 from rrqmp.supervisor.hold_ups import HoldUps
 from rrqmp.supervisor.ladder import Ladder
@@ -101,6 +102,7 @@ class Node:
             LeaseEvents(self.rejoin, self._on_due, self._on_cancels),
         )
         self.trimmer = Trimmer(parts.store, parts.queues, parts.settings.dead_letter_limit)
+        self.describer = Describer(parts.store, parts.queues, parts.rules.lease, self.crew)
         self._listener: Listener | None = None
 
     async def open(self) -> None:
@@ -112,6 +114,7 @@ class Node:
         parts.application.configure(config, parts.board.descriptor, self._wake, events)
         self.lease.start()
         self.trimmer.start()
+        self.describer.start()
         self.watch.start()
 
     async def _join(self) -> None:
@@ -176,6 +179,7 @@ class Node:
         if self._listener is not None:
             await self._listener.stop()
         await self.trimmer.stop()
+        await self.describer.stop()
         await self.lease.stop()
         os.close(self._wake)
 
