@@ -10,6 +10,7 @@ from rrqmp.version import __version__ as __version__
 if TYPE_CHECKING:
     from rrqmp.client.batch import Batch as Batch
     from rrqmp.client.batch import as_completed as as_completed
+    from rrqmp.client.batch import wait as wait
     from rrqmp.client.builder import ActivityBuilder as ActivityBuilder
     from rrqmp.client.builder import PreparedActivity as PreparedActivity
     from rrqmp.client.executor import ActivityExecutor as ActivityExecutor
@@ -55,11 +56,6 @@ if TYPE_CHECKING:
     from rrqmp.model.activity_type import ActivityType as ActivityType
     from rrqmp.model.attempt import Attempt as Attempt
     from rrqmp.model.attempt import AttemptKind as AttemptKind
-    from rrqmp.model.gates import QueueGates as QueueGates
-    from rrqmp.model.node import NodeDescription as NodeDescription
-    from rrqmp.model.node import NodeView as NodeView
-    from rrqmp.model.node import SlotDescription as SlotDescription
-    from rrqmp.model.node import SlotState as SlotState
     from rrqmp.model.options import ActivityOption as ActivityOption
     from rrqmp.model.options import OnDuplicate as OnDuplicate
     from rrqmp.model.priority import ActivityPriority as ActivityPriority
@@ -67,15 +63,13 @@ if TYPE_CHECKING:
     from rrqmp.model.retry import RetryPolicy as RetryPolicy
     from rrqmp.model.stats import QueueStats as QueueStats
     from rrqmp.model.status import ActivityStatus as ActivityStatus
-    from rrqmp.model.summary import ActivityPage as ActivityPage
-    from rrqmp.model.summary import ActivitySummary as ActivitySummary
     from rrqmp.telemetry.sink import LoggingMetrics as LoggingMetrics
     from rrqmp.telemetry.sink import MetricsSink as MetricsSink
     from rrqmp.telemetry.sink import NoopMetrics as NoopMetrics
 
 # Each name is imported when it is first asked for: a producer pays for no engine, a handler's module for no client.
 _HOMES = {
-    "client.batch": ("Batch", "as_completed"),
+    "client.batch": ("Batch", "as_completed", "wait"),
     "client.builder": ("ActivityBuilder", "PreparedActivity"),
     "client.executor": ("ActivityExecutor",),
     "client.future": ("ActivityFuture",),
@@ -97,14 +91,11 @@ _HOMES = {
     "model.activity": ("ActivityRecord",),
     "model.activity_type": ("ActivityType",),
     "model.attempt": ("Attempt", "AttemptKind"),
-    "model.gates": ("QueueGates",),
-    "model.node": ("NodeDescription", "NodeView", "SlotDescription", "SlotState"),
     "model.options": ("ActivityOption", "OnDuplicate"),
     "model.priority": ("ActivityPriority",),
     "model.retry": ("UNLIMITED", "RetryPolicy"),
     "model.stats": ("QueueStats",),
     "model.status": ("ActivityStatus",),
-    "model.summary": ("ActivityPage", "ActivitySummary"),
     "telemetry.sink": ("LoggingMetrics", "MetricsSink", "NoopMetrics"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

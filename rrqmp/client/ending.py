@@ -10,7 +10,6 @@ import msgspec
 from rrqmp.errors import (
     ActivityCancelled,
     ActivityCrashed,
-    ActivityDiscarded,
     ActivityExpired,
     ActivityFailed,
     ActivityOutOfMemory,
@@ -41,7 +40,6 @@ _ERRORS: Final[dict[AttemptKind, type[ActivityUnsuccessful]]] = {
     AttemptKind.LOST: ActivityCrashed,
     AttemptKind.EXPIRED: ActivityExpired,
     AttemptKind.CORRUPT: ActivityFailed,
-    AttemptKind.DISCARDED: ActivityDiscarded,
     AttemptKind.COMPLETED: ActivityFailed,
 }
 _TOLD: Final[dict[AttemptKind, str]] = {
@@ -53,7 +51,6 @@ _TOLD: Final[dict[AttemptKind, str]] = {
     AttemptKind.LOST: "was lost with its node",
     AttemptKind.EXPIRED: "expired before its start",
     AttemptKind.CORRUPT: "has a corrupt record",
-    AttemptKind.DISCARDED: "was discarded",
     AttemptKind.COMPLETED: "completed",
 }
 
@@ -73,9 +70,7 @@ def error_of(
     """The error for an activity that ended without a result; `record` adds earlier attempts where it is still there."""
     last = _read_outcome(out, activity_id)[0] if out else None
     attempts = record.attempts if record else (last,) if last else ()
-    kind = last.kind if last else AttemptKind.FAILED
-    if status is ActivityStatus.CANCELLED and kind is not AttemptKind.EXPIRED:
-        kind = AttemptKind.CANCELLED
+    kind = AttemptKind.CANCELLED if status is ActivityStatus.CANCELLED else last.kind if last else AttemptKind.FAILED
     reason = record.reason if record else ""
     return _ERRORS[kind](_sentence(kind, last, activity_id, activity_type, attempts, reason), last, attempts)
 

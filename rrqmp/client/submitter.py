@@ -120,8 +120,9 @@ class Submitter(Generic[F]):
         """The future that it will have, and the call that sends it: not steps, since this is the hot path."""
         submission, resolved = prepared
         future = self._make(submission[0], resolved, is_new=True)
-        if submission.reply:
-            # Before it is sent: its end may be told before the answer to the enqueue is read.
+        if submission.reply and submission.reply == self._telling.reply_for(self._keys):
+            # Before it is sent: its end may be told before the answer to the enqueue is read. What was prepared for a
+            # connection that is closed by now is asked for like a stranger's.
             self._telling.announce(future)
         return future, enqueue(self._keys, self._rules, (submission,))
 
@@ -137,7 +138,7 @@ class Submitter(Generic[F]):
     def _sending(self, submissions: Sequence[Submission], resolved: Resolved) -> Steps[list[F]]:
         """Sends many in bites; raises `BatchSubmissionError` once all that can go has gone."""
         futures = [self._make(submission.activity_id, resolved, is_new=True) for submission in submissions]
-        if submissions and submissions[0].reply:
+        if submissions and submissions[0].reply and submissions[0].reply == self._telling.reply_for(self._keys):
             for future in futures:
                 self._telling.announce(future)
         failures: dict[int, WorkerError] = {}

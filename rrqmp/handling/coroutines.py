@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final, TypeVar
+
+R = TypeVar("R")
+_KEPT: Final = "rrqmp-"
+
+
+def kept_task(coroutine: Coroutine[Any, Any, R], name: str) -> asyncio.Task[R]:
+    """A task of ours that lives as long as its loop: the end of one activity does not end it."""
+    return asyncio.get_running_loop().create_task(coroutine, name=f"{_KEPT}{name}")
 
 
 class CoroutineRunner:
@@ -26,7 +34,10 @@ class CoroutineRunner:
 
 
 def _end_leftovers(loop: asyncio.AbstractEventLoop) -> None:
-    if loop.is_closed() or not (leftovers := asyncio.all_tasks(loop)):
+    if loop.is_closed():
+        return
+    leftovers = [task for task in asyncio.all_tasks(loop) if not task.get_name().startswith(_KEPT)]
+    if not leftovers:
         return
     for task in leftovers:
         task.cancel()

@@ -20,7 +20,6 @@ class AttemptKind(StrEnum):
     LOST = "lost"
     EXPIRED = "expired"
     CORRUPT = "corrupt"
-    DISCARDED = "discarded"
 
 
 class Ending(StrEnum):

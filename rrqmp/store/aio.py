@@ -1,4 +1,4 @@
-"""The asynchronous store, for a loop that must never wait long: the supervisor's."""
+"""The asynchronous store: for the supervisor's loop, which must never wait long, and for the asyncio client."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from typing import Any, TypeVar
 
 from redis import exceptions
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
 
+from rrqmp.store.aio_links import AsyncLinks
 from rrqmp.store.faults import Remedy, pauses, remedy_for, translate
-from rrqmp.store.link import link_arguments, pack
+from rrqmp.store.link import pack
+from rrqmp.store.pool import PoolLimits
 from rrqmp.store.script import Argument, Call
-from rrqmp.store.url import RedisAddress, parse_url
+from rrqmp.store.url import parse_url
 
 R = TypeVar("R")
 _log = logging.getLogger("rrqmp.store")
@@ -24,6 +24,7 @@ class AsyncStore:
     """Runs the same calls as `BlockingConnection`, over a few connections that open when they are first needed.
 
     Resends as it does; nothing is held while a call waits for its next attempt, so a task may be cancelled at any time.
+    With `limits`, they and their ages are bounded as in `ConnectionPool`. Belongs to the loop of its first call.
     """
 
     def __init__(
@@ -35,14 +36,18 @@ class AsyncStore:
         read_timeout: float = 2.0,
         resend_seconds: float = 3.0,
         max_connections: int = 4,
+        limits: PoolLimits | None = None,
     ) -> None:
         self.address = parse_url(url)
-        self._name = name
-        self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._resend_seconds = resend_seconds
-        self._idle: list[Any] = []
-        self._places = asyncio.Semaphore(max_connections)
+        patience = limits.conn_timeout if limits else None
+        if limits is None:
+            limits = PoolLimits(
+                max_size=max_connections, conn_timeout=connect_timeout, idle_timeout=None, max_lifetime=None
+            )
+        self._connect_timeout = limits.conn_timeout
+        self._links = AsyncLinks(self.address, name, limits, patience=patience)
         self._away = False
 
     async def run(self, call: Call[R]) -> R:
@@ -57,8 +62,7 @@ class AsyncStore:
 
     async def close(self) -> None:
         """Closes what is idle; to be called when nothing is under way."""
-        while self._idle:
-            await self._idle.pop().disconnect(nowait=True)
+        await self._links.close()
 
     async def _send(self, words: tuple[Argument, ...], call: Call[Any] | None) -> Any:
         packed = pack(words)
@@ -90,29 +94,16 @@ class AsyncStore:
                 raise translate(error, self.address) from error
 
     async def _exchange(self, packed: bytes) -> Any:
-        async with self._places:
-            link = self._idle.pop() if self._idle else self._make_link()
+        async with self._links.lent() as link:
+            bound = self._read_timeout if link.is_connected else max(self._read_timeout, self._connect_timeout)
             try:
                 # A bound of our own: the library's is wait_for, which in 3.11 swallows a cancellation that comes in the
                 # same turn as the end of the send, and whoever cancelled then waits for ever.
-                async with asyncio.timeout(self._read_timeout):
+                async with asyncio.timeout(bound):
                     await link.send_packed_command((packed,), False)
-                    reply = await link.read_response()
+                    return await link.read_response()
             except TimeoutError:
-                await link.disconnect(nowait=True)
-                raise exceptions.TimeoutError(f"no answer within {self._read_timeout:g} s") from None
-            except exceptions.ResponseError:
-                self._idle.append(link)
-                raise
-            except BaseException:
-                # Also when the task is cancelled: an answer under way must not meet the next call.
-                await link.disconnect(nowait=True)
-                raise
-            self._idle.append(link)
-            return reply
-
-    def _make_link(self) -> Any:
-        return make_async_link(self.address, self._name, self._connect_timeout, None)
+                raise exceptions.TimeoutError(f"no answer within {bound:g} s") from None
 
     def _tell(self, *, away: bool, error: Exception | None = None) -> None:
         if away == self._away:
@@ -122,9 +113,3 @@ class AsyncStore:
             _log.warning("Redis at %s is away (%s); sending again until it answers", self.address, error)
         else:
             _log.warning("Redis at %s is back", self.address)
-
-
-def make_async_link(address: RedisAddress, name: str, connect_timeout: float, read_timeout: float | None) -> Any:
-    """An asynchronous connection of the library's. `Any`: its own types differ from release to release."""
-    kind: Any = UnixDomainSocketConnection if address.path else SSLConnection if address.tls else Connection
-    return kind(**link_arguments(address, kind, Retry, name, connect_timeout, read_timeout))

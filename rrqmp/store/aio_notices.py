@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from redis import exceptions
 
-from rrqmp.store.aio import make_async_link
+from rrqmp.store.aio_links import make_async_link
 from rrqmp.store.faults import pauses, translate
 from rrqmp.store.link import pack
 from rrqmp.store.notices import Notice, NoticeKind, read_notice

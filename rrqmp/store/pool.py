@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from rrqmp.errors import StoreUnavailable
+from rrqmp.errors import StoreError, StoreUnavailable
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.script import Argument, Call
 from rrqmp.store.url import parse_url
@@ -20,13 +20,23 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
-    """Numbers and seconds, as in `RedisConfig`; `conn_timeout` also bounds the wait for a free connection."""
+    """Numbers and seconds, as in `RedisConfig`; `conn_timeout` also bounds the wait for a free connection.
+
+    `min_idle` are opened once the first call has gone, and again when age has closed one. A connection past one of its
+    two ages is never used again.
+    """
 
     max_size: int = 50
     min_idle: int = 0
     conn_timeout: float = 5.0
     idle_timeout: float | None = 300.0
     max_lifetime: float | None = 1800.0
+
+    def is_fresh(self, born: float, used: float, now: float) -> bool:
+        """Whether a connection of this age may be used."""
+        return (self.max_lifetime is None or now - born < self.max_lifetime) and (
+            self.idle_timeout is None or now - used < self.idle_timeout
+        )
 
 
 @dataclass(slots=True)
@@ -90,6 +100,7 @@ class ConnectionPool:
         self._pid = os.getpid()
         # Append and pop of a list are atomic, so that the way to an idle connection takes no lock.
         self._idle: list[_Member] = []
+        self._is_filled = self.limits.min_idle == 0
         # One token a place: a Semaphore is written in Python and costs a tenth of a whole call.
         self._places: SimpleQueue[None] = SimpleQueue()
         for _ in range(self.limits.max_size):
@@ -110,9 +121,9 @@ class ConnectionPool:
         try:
             while self._idle:
                 member = self._idle.pop()
-                if self._is_fresh(member, now):
+                if self.limits.is_fresh(member.born, member.used, now):
                     return member
-                member.connection.close()
+                self._close_aged(member)
         except IndexError:
             # Another thread took the last one.
             pass
@@ -125,21 +136,35 @@ class ConnectionPool:
             self._idle.append(member)
             self._places.put(None)
             self._drop_oldest(now)
+            if not self._is_filled and member.connection.fileno() != -1:
+                self._fill(now)
 
     def _drop_oldest(self, now: float) -> None:
-        if len(self._idle) <= max(1, self.limits.min_idle) or self._is_fresh(self._idle[0], now):
+        if len(self._idle) <= 1:
             return
         try:
+            oldest = self._idle[0]
+            if self.limits.is_fresh(oldest.born, oldest.used, now):
+                return
             oldest = self._idle.pop(0)
         except IndexError:
             return
-        oldest.connection.close()
+        self._close_aged(oldest)
 
-    def _is_fresh(self, member: _Member, now: float) -> bool:
-        limits = self.limits
-        return (limits.max_lifetime is None or now - member.born < limits.max_lifetime) and (
-            limits.idle_timeout is None or now - member.used < limits.idle_timeout
-        )
+    def _close_aged(self, member: _Member) -> None:
+        member.connection.close()
+        self._is_filled = self.limits.min_idle == 0
+
+    def _fill(self, now: float) -> None:
+        """Opens what is missing; one that cannot be opened is left for the call that needs it."""
+        self._is_filled = True
+        # A place that is free is one that another thread may come to need: both together stay within max_size.
+        while len(self._idle) < min(self.limits.min_idle, self._places.qsize()):
+            try:
+                # At the far end: what has been used goes out first.
+                self._idle.insert(0, _Member(self._make().open(), now, now))
+            except StoreError:
+                return
 
     def _make(self) -> BlockingConnection:
         make: Callable[..., BlockingConnection] = BlockingConnection

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from rrqmp.shared_state.board import KillReason, Word
-from rrqmp.store.calls.cancel import CancelOrder
 from rrqmp.supervisor.crew import Crew
 from rrqmp.supervisor.ladder import Ladder
 
 
-def cancel_running(crew: Crew, ladder: Ladder, cancels: Mapping[str, CancelOrder]) -> Collection[str]:
+def cancel_running(crew: Crew, ladder: Ladder, cancels: Mapping[str, str]) -> Collection[str]:
     """Kills the workers that run these activities under these tokens; the ids that no worker here holds any more.
 
     What is claimed and not started yet is left for the next beat.
@@ -29,8 +28,7 @@ def cancel_running(crew: Crew, ladder: Ladder, cancels: Mapping[str, CancelOrder
         if not running:
             continue
         held.add(running)
-        order = cancels.get(running)
-        if order is not None and order.token == token and handle.ordered is KillReason.NONE:
+        if cancels.get(running) == token and handle.ordered is KillReason.NONE:
             words[Word.CANCEL] = seq
             if ladder.condemn(handle, seq, KillReason.CANCELLED):
                 ladder.strike(handle)

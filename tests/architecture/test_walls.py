@@ -21,6 +21,7 @@ MAY_USE: dict[str, set[str]] = {
     "shared_state": {"errors", "model", "kernel", "settings", "store"},
     "handling": {"errors", "model", "telemetry", "shared_state", "store", "settings"},
     "client": {"errors", "model", "telemetry", "shared_state", "store", "settings", "handling"},
+    "aio": {"errors", "model", "store", "handling", "client"},
     "worker": {
         "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "version",
     },

@@ -104,3 +104,44 @@ def test_pool_works_again_after_close(server: EmbeddedServer, keys: QueueKeys) -
 
 def test_nothing_is_connected_before_the_first_call() -> None:
     ConnectionPool("unix:///nowhere/at/all").close()
+
+
+def test_as_many_as_asked_for_are_opened_at_first_use_and_again_when_age_closed_them(
+    server: EmbeddedServer, store: BlockingConnection, keys: QueueKeys, queue_name: str
+) -> None:
+    limits = PoolLimits(max_size=5, min_idle=3, idle_timeout=0.2)
+    with ConnectionPool(server.url, limits, name=queue_name) as pool:
+        assert _connections(store, queue_name) == 0
+        pool.run(stats(keys))
+        first = _ids(store, queue_name)
+        assert len(first) == 3
+        pool.run(stats(keys))
+        assert _ids(store, queue_name) == first
+        _age(pool)
+        pool.run(stats(keys))
+        second = _ids(store, queue_name)
+        assert len(second) == 3
+        assert not set(first) & set(second)
+
+
+def test_no_more_are_kept_ready_than_there_are_places(
+    server: EmbeddedServer, store: BlockingConnection, keys: QueueKeys, queue_name: str
+) -> None:
+    with ConnectionPool(server.url, PoolLimits(max_size=2, min_idle=2), name=queue_name) as pool:
+        pool.run(stats(keys))
+        assert _connections(store, queue_name) == 2
+
+
+def test_a_server_that_is_away_at_first_use_is_told_once(queue_name: str, keys: QueueKeys) -> None:
+    limits = PoolLimits(min_idle=3, conn_timeout=0.2)
+    with (
+        ConnectionPool("redis://127.0.0.1:1", limits, name=queue_name, resend_seconds=0.1) as pool,
+        pytest.raises(StoreUnavailable, match="does not answer"),
+    ):
+        pool.run(stats(keys))
+
+
+def _age(pool: ConnectionPool) -> None:
+    """Makes its idle connections as old as if nobody had used them for an hour."""
+    for member in pool._idle:
+        member.used -= 3600
