@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     from rrqmp.model.activity_type import ActivityType as ActivityType
     from rrqmp.model.attempt import Attempt as Attempt
     from rrqmp.model.attempt import AttemptKind as AttemptKind
+    from rrqmp.model.gates import QueueGates as QueueGates
+    from rrqmp.model.node import NodeDescription as NodeDescription
+    from rrqmp.model.node import NodeView as NodeView
+    from rrqmp.model.node import SlotDescription as SlotDescription
+    from rrqmp.model.node import SlotState as SlotState
     from rrqmp.model.options import ActivityOption as ActivityOption
     from rrqmp.model.options import OnDuplicate as OnDuplicate
     from rrqmp.model.priority import ActivityPriority as ActivityPriority
@@ -63,6 +68,8 @@ if TYPE_CHECKING:
     from rrqmp.model.retry import RetryPolicy as RetryPolicy
     from rrqmp.model.stats import QueueStats as QueueStats
     from rrqmp.model.status import ActivityStatus as ActivityStatus
+    from rrqmp.model.summary import ActivityPage as ActivityPage
+    from rrqmp.model.summary import ActivitySummary as ActivitySummary
     from rrqmp.telemetry.sink import LoggingMetrics as LoggingMetrics
     from rrqmp.telemetry.sink import MetricsSink as MetricsSink
     from rrqmp.telemetry.sink import NoopMetrics as NoopMetrics
@@ -91,11 +98,14 @@ _HOMES = {
     "model.activity": ("ActivityRecord",),
     "model.activity_type": ("ActivityType",),
     "model.attempt": ("Attempt", "AttemptKind"),
+    "model.gates": ("QueueGates",),
+    "model.node": ("NodeDescription", "NodeView", "SlotDescription", "SlotState"),
     "model.options": ("ActivityOption", "OnDuplicate"),
     "model.priority": ("ActivityPriority",),
     "model.retry": ("UNLIMITED", "RetryPolicy"),
     "model.stats": ("QueueStats",),
     "model.status": ("ActivityStatus",),
+    "model.summary": ("ActivityPage", "ActivitySummary"),
     "telemetry.sink": ("LoggingMetrics", "MetricsSink", "NoopMetrics"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

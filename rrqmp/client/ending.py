@@ -10,6 +10,7 @@ import msgspec
 from rrqmp.errors import (
     ActivityCancelled,
     ActivityCrashed,
+    ActivityDiscarded,
     ActivityExpired,
     ActivityFailed,
     ActivityOutOfMemory,
@@ -40,6 +41,7 @@ _ERRORS: Final[dict[AttemptKind, type[ActivityUnsuccessful]]] = {
     AttemptKind.LOST: ActivityCrashed,
     AttemptKind.EXPIRED: ActivityExpired,
     AttemptKind.CORRUPT: ActivityFailed,
+    AttemptKind.DISCARDED: ActivityDiscarded,
     AttemptKind.COMPLETED: ActivityFailed,
 }
 _TOLD: Final[dict[AttemptKind, str]] = {
@@ -51,6 +53,7 @@ _TOLD: Final[dict[AttemptKind, str]] = {
     AttemptKind.LOST: "was lost with its node",
     AttemptKind.EXPIRED: "expired before its start",
     AttemptKind.CORRUPT: "has a corrupt record",
+    AttemptKind.DISCARDED: "was discarded",
     AttemptKind.COMPLETED: "completed",
 }
 
@@ -70,7 +73,9 @@ def error_of(
     """The error for an activity that ended without a result; `record` adds earlier attempts where it is still there."""
     last = _read_outcome(out, activity_id)[0] if out else None
     attempts = record.attempts if record else (last,) if last else ()
-    kind = AttemptKind.CANCELLED if status is ActivityStatus.CANCELLED else last.kind if last else AttemptKind.FAILED
+    kind = last.kind if last else AttemptKind.FAILED
+    if status is ActivityStatus.CANCELLED and kind is not AttemptKind.EXPIRED:
+        kind = AttemptKind.CANCELLED
     reason = record.reason if record else ""
     return _ERRORS[kind](_sentence(kind, last, activity_id, activity_type, attempts, reason), last, attempts)
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from rrqmp.client.steps import Steps, single
 from rrqmp.errors import ActivityNotFound, ConfigurationError
 from rrqmp.model.activity import ActivityRecord
+from rrqmp.model.gates import QueueGates
 from rrqmp.model.names import check_activity_type
+from rrqmp.model.node import NodeView, decode_description
 from rrqmp.model.stats import QueueStats
 from rrqmp.store.calls import dead_letters, gates
+from rrqmp.store.calls.cancel import CancelOutcome, CancelReply
+from rrqmp.store.calls.cancel import cancel as cancel_call
+from rrqmp.store.calls.nodes import ABOUTS_BITE, NodeLease, abouts, nodes
 from rrqmp.store.calls.show import show
 from rrqmp.store.calls.stats import stats
 from rrqmp.store.keys import QueueKeys
@@ -25,9 +32,7 @@ def get(keys: QueueKeys, activity_id: str) -> Steps[ActivityRecord]:
     """One activity; raises `ActivityNotFound`."""
     record: ActivityRecord | None = yield show(keys, activity_id)
     if record is None:
-        raise ActivityNotFound(
-            f"queue {keys.queue!r} has no activity {activity_id}: it never had one, or its time to live is over"
-        )
+        raise _unknown(keys, activity_id)
     return record
 
 
@@ -66,6 +71,47 @@ def _check_most(most: object) -> int:
     if not isinstance(most, int) or isinstance(most, bool) or most < 0:
         raise ConfigurationError(f"limit is {most!r}: give a number of activities, 0 or more, or None for no limit")
     return most
+
+
+def get_gates(keys: QueueKeys) -> Steps[QueueGates]:
+    """What is paused and limited."""
+    return single(gates.gates(keys))
+
+
+def cancel(keys: QueueKeys, rules: StoreRules, activity_id: str) -> Steps[bool]:
+    """Whether it was cancelled or will be; raises `ActivityNotFound`."""
+    reply: CancelReply = yield cancel_call(keys, rules, activity_id)
+    if reply.outcome is CancelOutcome.UNKNOWN:
+        raise _unknown(keys, activity_id)
+    return reply.outcome is not CancelOutcome.ENDED
+
+
+def workers(keys: QueueKeys) -> Steps[tuple[NodeView, ...]]:
+    """The nodes, by name."""
+    leases = sorted((yield nodes(keys)))
+    views: list[NodeView] = []
+    for start in range(0, len(leases), ABOUTS_BITE):
+        bite = leases[start : start + ABOUTS_BITE]
+        told = yield abouts(keys, [lease.node for lease in bite])
+        views += [_view(lease, about) for lease, about in zip(bite, told, strict=True)]
+    return tuple(views)
+
+
+def _view(lease: NodeLease, about: bytes | None) -> NodeView:
+    name, _, boot = lease.node.rpartition("@")
+    try:
+        described = None if about is None else decode_description(about)
+    except msgspec.MsgspecError:
+        # Written by another version, or by a stranger.
+        described = None
+    left = None if lease.left_us is None else max(0.0, lease.left_us / 1_000_000)
+    return NodeView(name=name or lease.node, boot=boot, lease_seconds=left, described=described)
+
+
+def _unknown(keys: QueueKeys, activity_id: str) -> ActivityNotFound:
+    return ActivityNotFound(
+        f"queue {keys.queue!r} has no activity {activity_id}: it never had one, or its time to live is over"
+    )
 
 
 def _type_or_all(activity_type: str | None) -> str:

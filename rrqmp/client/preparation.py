@@ -45,7 +45,10 @@ class Preparer:
             # The usual call: nothing but a payload.
             spec = self._plain_head(reply) + encoded
             return Prepared(
-                Submission(new_activity_id(), resolved.activity_type, spec, _NORMAL, 0, 0, "", _NO_KEY, reply), resolved
+                Submission(
+                    new_activity_id(), resolved.activity_type, spec, _NORMAL, 0, 0, "", _NO_KEY, reply, 0, self.parent
+                ),
+                resolved,
             )
         return Prepared(self._submission(resolved, encoded, checked_options(resolved, options), reply), resolved)
 
@@ -65,11 +68,12 @@ class Preparer:
         head = join_spec(self._spec(checked.spec, "", reply), b"")
         submissions: list[Submission] = []
         fixed = int(checked.priority), checked.delay_us, checked.at_us
+        bounds = _expires_us(checked.spec), self.parent
         for place, payload in enumerate(payloads):
             encoded = self._encode(resolved, payload, resolved.what, place)
             if key is None:
                 submission = Submission(
-                    new_activity_id(), resolved.activity_type, head + encoded, *fixed, "", _NO_KEY, reply
+                    new_activity_id(), resolved.activity_type, head + encoded, *fixed, "", _NO_KEY, reply, *bounds
                 )
             else:
                 submission = self._submission(resolved, encoded, _keyed(checked, key(payload)), reply)
@@ -91,6 +95,8 @@ class Preparer:
             key,
             checked.on_duplicate.value,
             reply,
+            _expires_us(checked.spec),
+            self.parent,
         )
 
     def _encode(self, resolved: Resolved, payload: object, what: str, place: int | None = None) -> bytes:
@@ -141,6 +147,10 @@ def chunks(submissions: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
         size += length
     if start < len(submissions):
         yield submissions[start:]
+
+
+def _expires_us(options: Spec) -> int:
+    return 0 if options.expires is None else round(options.expires * 1_000_000)
 
 
 def _keyed(checked: CheckedOptions, key: object) -> CheckedOptions:

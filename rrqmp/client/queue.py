@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from rrqmp.client import operations
+from typing_extensions import Unpack
+
+from rrqmp.client import dead_letters, listing, operations
+from rrqmp.client.dead_letters import DeadLetterFilter, Progress, search
 from rrqmp.client.steps import run_steps
 from rrqmp.model.activity import ActivityRecord
+from rrqmp.model.gates import QueueGates
+from rrqmp.model.node import NodeView
 from rrqmp.model.stats import QueueStats
+from rrqmp.model.status import ActivityStatus
+from rrqmp.model.summary import ActivityPage
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
+
+DEFAULT_ROWS: Final = 50
 
 
 class ActivityQueue:
@@ -37,13 +46,63 @@ class ActivityQueue:
         """One activity with its attempts' history; raises `ActivityNotFound`."""
         return run_steps(self._run, operations.get(self._keys, activity_id))
 
+    def list_activities(
+        self,
+        status: ActivityStatus | str,
+        *,
+        activity_type: str | None = None,
+        limit: int = DEFAULT_ROWS,
+        cursor: str = "",
+    ) -> ActivityPage:
+        """One page of the activities that have this status; `cursor` is that of the page before.
+
+        Pending ones come type by type, each type in its order of running; scheduled and retrying ones by due time;
+        running ones by node and slot; what has ended the newest first (completed and cancelled ones by the time when
+        their record lapses).
+        """
+        steps = listing.list_activities(self._keys, self._rules, status, activity_type, limit, cursor)
+        return run_steps(self._run, steps)
+
+    def list_dead_letters(
+        self, *, limit: int = DEFAULT_ROWS, cursor: str = "", **wanted: Unpack[DeadLetterFilter]
+    ) -> ActivityPage:
+        """One page of the dead letters that fit, the newest first; see `DeadLetterFilter` for what may be asked."""
+        return run_steps(self._run, dead_letters.list_dead(self._keys, search(wanted), limit, cursor))
+
     def revive(self, *activity_ids: str) -> int:
         """Makes dead letters pending again, at the end of the queue, with all their retries; how many were dead."""
         return run_steps(self._run, operations.revive(self._keys, self._rules, activity_ids))
 
+    def revive_all(self, *, on_progress: Progress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
+        """Revives the dead letters that fit, all where nothing is said; how many.
+
+        Only those that are dead when it begins: what dies again meanwhile is left. `on_progress` gets how many have
+        been looked at, and how many there are.
+        """
+        return run_steps(self._run, dead_letters.revive_all(self._keys, self._rules, search(wanted), on_progress))
+
     def discard(self, *activity_ids: str) -> int:
         """Deletes dead letters for good; how many of the ids were dead."""
         return run_steps(self._run, operations.discard(self._keys, activity_ids))
+
+    def discard_all(self, *, on_progress: Progress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
+        """Deletes for good the dead letters that fit, all where nothing is said; how many. As `revive_all`."""
+        return run_steps(self._run, dead_letters.discard_all(self._keys, search(wanted), on_progress))
+
+    def cancel(self, activity_id: str) -> bool:
+        """Ends a waiting activity, asks for the end of a running one; false if it has ended already.
+
+        Does not wait for the end. Raises `ActivityNotFound`.
+        """
+        return run_steps(self._run, operations.cancel(self._keys, self._rules, activity_id))
+
+    def gates(self) -> QueueGates:
+        """What is paused and limited, and how much of each type runs."""
+        return run_steps(self._run, operations.get_gates(self._keys))
+
+    def workers(self) -> tuple[NodeView, ...]:
+        """The nodes that serve this queue, with what each slot did at the node's last heartbeat."""
+        return run_steps(self._run, operations.workers(self._keys))
 
     def pause(self, activity_type: str | None = None) -> None:
         """Nothing of the type is claimed any more, in the whole fleet; of the whole queue where none is named.

@@ -15,7 +15,8 @@ class ActivityRecord:
     """One activity in full. Times are seconds since 1970; `payload` and `result` are undecoded JSON.
 
     `attempts` are those that were kept, oldest first, the final one last. `reason` names a dead letter that no
-    handler caused: `poisoned`, `lost` or `corrupt`.
+    handler caused: `poisoned`, `lost` or `corrupt`. `children` are the first of those in the same queue,
+    `progress` is what the handler published last, empty where it never did.
     """
 
     activity_id: str
@@ -34,3 +35,12 @@ class ActivityRecord:
     due_at: float | None = None
     ended_at: float | None = None
     cancel_requested: bool = False
+    children_count: int = 0
+    children: tuple[str, ...] = ()
+    checkpoint_bytes: int = 0
+    progress: bytes = b""
+
+    @property
+    def parent(self) -> str:
+        """The id of the activity that submitted this one, empty where it was none."""
+        return self.spec.parent

@@ -20,6 +20,7 @@ class AttemptKind(StrEnum):
     LOST = "lost"
     EXPIRED = "expired"
     CORRUPT = "corrupt"
+    DISCARDED = "discarded"
 
 
 class Ending(StrEnum):

@@ -31,7 +31,7 @@ MOVES: Final[dict[ActivityStatus | None, frozenset[ActivityStatus]]] = {
     None: frozenset({_S.SCHEDULED, _S.PENDING, _S.DEAD_LETTER}),
     _S.SCHEDULED: frozenset({_S.RUNNING, _S.CANCELLED, _S.DEAD_LETTER}),
     _S.PENDING: frozenset({_S.RUNNING, _S.CANCELLED, _S.DEAD_LETTER}),
-    _S.RUNNING: frozenset({_S.PENDING, _S.RETRYING, _S.COMPLETED, _S.DEAD_LETTER, _S.CANCELLED}),
+    _S.RUNNING: frozenset({_S.PENDING, _S.SCHEDULED, _S.RETRYING, _S.COMPLETED, _S.DEAD_LETTER, _S.CANCELLED}),
     _S.RETRYING: frozenset({_S.RUNNING, _S.CANCELLED, _S.DEAD_LETTER}),
     _S.COMPLETED: frozenset(),
     _S.DEAD_LETTER: frozenset({_S.PENDING}),

@@ -15,9 +15,12 @@ SUFFIXES: Final = {
     "ready": "ready:",
     "heads": "heads",
     "scheduled": "scheduled",
+    "expiries": "expiries",
+    "children": "children:",
     "wake": "wake:",
     "node": "node:",
     "nodes": "nodes",
+    "about": "about:",
     "cancels": "cancels:",
     "paused": "paused",
     "limits": "limits",
@@ -65,6 +68,10 @@ class QueueKeys:
         """What each slot of the node is said to hold."""
         return f"{self.root}{SUFFIXES['node']}{node}"
 
+    def about(self, node: str) -> str:
+        """What the node tells of itself."""
+        return f"{self.root}{SUFFIXES['about']}{node}"
+
     def cancels(self, node: str) -> str:
         """What the node is asked to cancel."""
         return f"{self.root}{SUFFIXES['cancels']}{node}"
@@ -72,6 +79,10 @@ class QueueKeys:
     def idempotency(self, activity_type: str, key: str) -> str:
         """The owner of an idempotency key; the length keeps type `a:b` key `c` apart from type `a` key `b:c`."""
         return f"{self.root}{SUFFIXES['idempotency']}{len(activity_type.encode())}:{activity_type}:{key}"
+
+    def children(self, parent: str) -> str:
+        """The ids that an activity has submitted to this queue, by the time of their submission."""
+        return f"{self.root}{SUFFIXES['children']}{parent}"
 
     def single(self, name: str) -> str:
         """A key that a queue has once, by its name in `SUFFIXES`."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from rrqmp.shared_state.board import KillReason, Word
+from rrqmp.store.calls.cancel import CancelOrder
 from rrqmp.supervisor.crew import Crew
 from rrqmp.supervisor.ladder import Ladder
 
 
-def cancel_running(crew: Crew, ladder: Ladder, cancels: Mapping[str, str]) -> Collection[str]:
+def cancel_running(crew: Crew, ladder: Ladder, cancels: Mapping[str, CancelOrder]) -> Collection[str]:
     """Kills the workers that run these activities under these tokens; the ids that no worker here holds any more.
 
     What is claimed and not started yet is left for the next beat.
@@ -28,7 +29,8 @@ def cancel_running(crew: Crew, ladder: Ladder, cancels: Mapping[str, str]) -> Co
         if not running:
             continue
         held.add(running)
-        if cancels.get(running) == token and handle.ordered is KillReason.NONE:
+        order = cancels.get(running)
+        if order is not None and order.token == token and handle.ordered is KillReason.NONE:
             words[Word.CANCEL] = seq
             if ladder.condemn(handle, seq, KillReason.CANCELLED):
                 ladder.strike(handle)

@@ -11,6 +11,7 @@ from typing import Final
 
 from rrqmp.errors import StoreError
 from rrqmp.store.aio import AsyncStore
+from rrqmp.store.calls.cancel import CancelOrder
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.calls.heartbeat import HeartbeatReply, heartbeat, wake
 from rrqmp.store.keys import QueueKeys
@@ -29,7 +30,7 @@ class LeaseEvents:
 
     on_fenced: Callable[[], Awaitable[None]]
     on_due: Callable[[QueueKeys, int | None, int], None]
-    on_cancels: Callable[[Mapping[str, str]], Collection[str]]
+    on_cancels: Callable[[Mapping[str, CancelOrder]], Collection[str]]
 
 
 @dataclass(slots=True, eq=False)

@@ -16,6 +16,7 @@ from rrqmp.settings.table import Settings
 from rrqmp.shared_state.board import Board, Head, KillReason
 from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.store.aio import AsyncStore
+from rrqmp.store.calls.cancel import CancelOrder
 from rrqmp.store.calls.cycle import SlotIdent
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.keys import QueueKeys
@@ -24,6 +25,7 @@ from rrqmp.supervisor.application import Application, TemplateEvents
 from rrqmp.supervisor.cancels import cancel_running
 from rrqmp.supervisor.crew import Crew, CrewEvents
 from rrqmp.supervisor.deadlines import DeadlineWatch
+from rrqmp.supervisor.describing import Describer
 from rrqmp.supervisor.due_timer import DueTimer
 from rrqmp.supervisor.hold_ups import HoldUps
 from rrqmp.supervisor.ladder import Ladder
@@ -100,6 +102,7 @@ class Node:
             LeaseEvents(self.rejoin, self._on_due, self._on_cancels),
         )
         self.trimmer = Trimmer(parts.store, parts.queues, parts.settings.dead_letter_limit)
+        self.describer = Describer(parts.store, parts.queues, parts.rules.lease, self.crew)
         self._listener: Listener | None = None
 
     async def open(self) -> None:
@@ -111,6 +114,7 @@ class Node:
         parts.application.configure(config, parts.board.descriptor, self._wake, events)
         self.lease.start()
         self.trimmer.start()
+        self.describer.start()
         self.watch.start()
 
     async def _join(self) -> None:
@@ -175,6 +179,7 @@ class Node:
         if self._listener is not None:
             await self._listener.stop()
         await self.trimmer.stop()
+        await self.describer.stop()
         await self.lease.stop()
         os.close(self._wake)
 
@@ -243,5 +248,5 @@ class Node:
     def _on_due(self, keys: QueueKeys, next_due_us: int | None, now_us: int) -> None:
         self.due[keys.queue].learn(next_due_us, now_us)
 
-    def _on_cancels(self, cancels: Mapping[str, str]) -> Collection[str]:
+    def _on_cancels(self, cancels: Mapping[str, CancelOrder]) -> Collection[str]:
         return cancel_running(self.crew, self.ladder, cancels)

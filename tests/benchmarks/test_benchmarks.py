@@ -28,7 +28,7 @@ CASES = {
 }
 
 
-@pytest.mark.alone
+@pytest.mark.once
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_benchmark_runs_and_says_its_figure(name: str) -> None:
     arguments, wanted = CASES[name]

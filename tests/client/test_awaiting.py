@@ -16,6 +16,7 @@ from rrqmp.client.executor import ActivityExecutor
 from rrqmp.errors import (
     ActivityCancelled,
     ActivityCrashed,
+    ActivityExpired,
     ActivityFailed,
     ActivityNotFound,
     ActivityOutOfMemory,
@@ -373,3 +374,18 @@ def test_an_end_that_nobody_told_is_found_by_the_net(
     eventually(lambda: store.command("HEXISTS", keys.activity(future.activity_id), "watch"))
     store.command("HSET", keys.activity(future.activity_id), "st", "completed", "out", b'{"kind":"completed"}\n9')
     assert began.result(PATIENCE) == 9
+
+
+def test_a_waiter_is_told_of_an_expiry_though_nobody_serves_the_queue(executor: ActivityExecutor) -> None:
+    first = executor.execute("nobody", 1, expires=0.05)
+    with pytest.raises(ResultTimeout):
+        first.get_result(timeout=0.1)
+    with pytest.raises(ActivityExpired):
+        executor.future(first.activity_id).get_result(timeout=20)
+
+
+def test_parent_and_child_are_recorded(executor: ActivityExecutor) -> None:
+    parent = executor.execute("nobody", 1)
+    child = executor.for_parent(parent.activity_id, executor.queue_name).execute("nobody", 2)
+    assert parent.record().children == (child.activity_id,)
+    assert child.record().parent == parent.activity_id

@@ -77,6 +77,8 @@ class Queue:
                 join_spec(options, msgspec.json.encode(payload)),
                 priority=priority,
                 delay_us=round(delay * 1e6),
+                expires_us=round((options.expires or 0) * 1e6),
+                parent=options.parent,
             )
             for payload in payloads
         ]

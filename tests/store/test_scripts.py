@@ -7,7 +7,7 @@ import pytest
 from rrqmp.model.attempt import AttemptKind, Ending
 from rrqmp.model.priority import ActivityPriority
 from rrqmp.model.status import ActivityStatus
-from rrqmp.store.calls.cancel import CancelOutcome, cancel
+from rrqmp.store.calls.cancel import CancelOrder, CancelOutcome, cancel
 from rrqmp.store.calls.cycle import CycleReply, CycleStatus, Settlement, SlotIdent, Verdict, cycle
 from rrqmp.store.calls.dead_letters import discard, revive, trim
 from rrqmp.store.calls.ends import ReclaimCause, reclaim, release
@@ -242,7 +242,7 @@ def test_cancel_ends_what_waits_and_asks_for_what_runs(
         CancelOutcome.REQUESTED, CancelOutcome.CANCELLED, CancelOutcome.CANCELLED, CancelOutcome.UNKNOWN
     ]  # fmt: skip
     beat = store.run(heartbeat(keys, RULES, IDENT.node, joining=False, slots=range(10)))
-    assert beat.cancels == {"runs": IDENT.token(worker.seq)}
+    assert beat.cancels == {"runs": CancelOrder(IDENT.token(worker.seq))}
     assert worker.settle("runs", Ending.RETRY) is Verdict.OK
     assert _status(store, keys, "runs") is ActivityStatus.CANCELLED
     assert store.run(cancel(keys, RULES, "runs")).outcome is CancelOutcome.ENDED

@@ -21,7 +21,8 @@ class Acceptance(StrEnum):
 
     `exists`: this id is there already, with the same spec; success for whoever sends twice. `conflict`: there with
     another spec. `existing`: its key is held, the owner's id is the answer. `refused`: its key is held and may not be
-    used again. `in_use`: its key is held by an activity that did not fail.
+    used again. `in_use`: its key is held by an activity that did not fail. `full`: too many wait; nothing of the call
+    was accepted.
     """
 
     CREATED = "created"
@@ -30,6 +31,7 @@ class Acceptance(StrEnum):
     EXISTING = "existing"
     REFUSED = "refused"
     IN_USE = "in_use"
+    FULL = "full"
 
 
 class DuplicateRule(StrEnum):
@@ -46,6 +48,8 @@ class Submission(NamedTuple):
 
     `at_us` (since 1970, 0 for none) goes before `delay_us`. `key` is the idempotency key, empty for none;
     `on_duplicate` a word of `DuplicateRule`. `reply` is the client's notice channel; the script finds it in `spec`.
+    `expires_us` (since 1970, 0 for never) ends it as expired if it has not been started by then; `parent` is the id of
+    the activity that submits it, and puts it among that one's children.
     """
 
     activity_id: str
@@ -57,6 +61,8 @@ class Submission(NamedTuple):
     key: str = ""
     on_duplicate: str = DuplicateRule.ALLOW_REUSE
     reply: str = ""
+    expires_us: int = 0
+    parent: str = ""
 
 
 class EnqueueVerdict(NamedTuple):
@@ -69,13 +75,21 @@ class EnqueueVerdict(NamedTuple):
 _ACCEPTANCES: Final = {kind.value.encode(): kind for kind in Acceptance}
 
 
-def enqueue(keys: QueueKeys, rules: StoreRules, items: Sequence[Submission]) -> Call[list[EnqueueVerdict]]:
-    """Accepts up to `MAX_ITEMS` of together about `MAX_BYTES`, all in one step; order is kept inside a priority."""
-    arguments: list[Argument] = [rules.packed]
-    for item in items:
+def enqueue(
+    keys: QueueKeys, rules: StoreRules, items: Sequence[Submission], *, max_pending: int = 0
+) -> Call[list[EnqueueVerdict]]:
+    """Accepts up to `MAX_ITEMS` of together about `MAX_BYTES`, all in one step; order is kept inside a priority.
+
+    With `max_pending` the whole call is refused as `full` where more than that would wait or be scheduled afterwards.
+    """
+    arguments: list[Argument] = [rules.packed, max_pending, len(items)]
+    extras: list[Argument] = []
+    for number, item in enumerate(items, 1):
         # int(): the packer refuses an IntEnum.
         arguments += (item[0], item[1], int(item[3]), item[4], item[5], item[6], item[7], item[2])
-    return Call(load_script("enqueue"), keys.script_keys, arguments, partial(_read, items))
+        if item[9] or item[10]:
+            extras += (number, item[9], item[10])
+    return Call(load_script("enqueue"), keys.script_keys, arguments + extras, partial(_read, items))
 
 
 def _read(items: Sequence[Submission], reply: Any) -> list[EnqueueVerdict]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+from rrqmp.store.calls.cancel import CancelOrder, read_cancel_order
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Argument, Call, load_script
@@ -13,14 +14,14 @@ from rrqmp.store.script import Argument, Call, load_script
 class HeartbeatReply(NamedTuple):
     """`fenced`: kill the workers, keep nothing, join under a new boot. `expired_nodes` are ready to be reclaimed.
 
-    `cancels` maps the ids that this node is asked to cancel to the token they were running under.
+    `cancels` maps the ids that this node is asked to cancel to their orders.
     """
 
     fenced: bool
     now_us: int
     expired_nodes: list[str]
     next_due_us: int | None
-    cancels: dict[str, str]
+    cancels: dict[str, CancelOrder]
 
 
 def heartbeat(
@@ -53,7 +54,7 @@ def _read(reply: Any) -> HeartbeatReply:
         now_us,
         [node.decode(errors="surrogateescape") for node in expired],
         next_due_us,
-        {activity_id.decode(errors="replace"): token.decode(errors="replace") for activity_id, token in pairs},
+        {activity_id.decode(errors="replace"): read_cancel_order(order) for activity_id, order in pairs},
     )
 
 

@@ -1,4 +1,4 @@
-"""Moving what has become due to the ready sets."""
+"""Moving what has become due to the ready sets, and ending what has expired."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ PROMOTE_BITE: Final = 200
 
 
 class PromoteReply(NamedTuple):
-    """Call again while `promoted` is the bite. `now_us` is the server's clock, against which `next_due_us` counts."""
+    """Call again while `next_due_us` is not after `now_us`, the server's clock; it counts expiries as well."""
 
     promoted: int
     now_us: int
     next_due_us: int | None
+    expired: int
 
 
 def promote(keys: QueueKeys, rules: StoreRules, *, bite: int = PROMOTE_BITE) -> Call[PromoteReply]:
-    """Promotes at most `bite` due activities, the earliest first."""
+    """Promotes at most `bite` due activities, the earliest first, and ends half as many that have expired."""
     return Call(load_script("promote"), keys.script_keys, (bite, rules.packed), _read)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,16 +15,18 @@ from rrqmp.model.status import ActivityStatus
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.script import Call, load_script
 
+CHILDREN_SHOWN: Final = 100
+
 
 def show(keys: QueueKeys, activity_id: str) -> Call[ActivityRecord | None]:
     """The record as it stands now; `None` for an unknown id. Foreign bytes in it are shown as corrupt, never raised."""
-    return Call(load_script("show"), keys.script_keys, (activity_id,), partial(_read, activity_id))
+    return Call(load_script("show"), keys.script_keys, (activity_id, CHILDREN_SHOWN), partial(_read, activity_id))
 
 
 def _read(activity_id: str, reply: Any) -> ActivityRecord | None:
     if reply is None:
         return None
-    fields, due_us, is_ready = reply
+    fields, due_us, is_ready, children_count, children = reply
     stored = dict(zip(fields[::2], fields[1::2], strict=True))
     spec, payload = _spec(stored.get(b"spec", b""))
     lines = stored.get(b"hist", b"").split(b"\n")
@@ -46,6 +48,10 @@ def _read(activity_id: str, reply: Any) -> ActivityRecord | None:
         due_at=None if due_us is None else due_us / 1_000_000,
         ended_at=_number(stored[b"end"]) / 1_000_000 if b"end" in stored else None,
         cancel_requested=b"cancel" in stored,
+        children_count=children_count,
+        children=tuple(map(_text, children)),
+        checkpoint_bytes=_number(stored.get(b"check", b"")),
+        progress=stored.get(b"prog", b""),
     )
 
 

@@ -33,8 +33,8 @@ def _read(reply: Any) -> QueueStats:
             by_type[activity_type] += number
             by_priority[ActivityPriority(int(last))] += number
     return QueueStats(
-        pending_count=by_type.total(),
-        running_count=sum(map(int, active[1::2])),
+        pending_count=max(0, by_type.total()),
+        running_count=max(0, sum(map(int, active[1::2]))),
         scheduled_count=scheduled,
         completed_count=ended["completed"],
         failed_count=ended["dead_letter"],
@@ -42,5 +42,5 @@ def _read(reply: Any) -> QueueStats:
         dead_letter_count=dead,
         # A stranger who deleted records may have left a level below zero; the sum over the levels is right.
         by_priority={level: max(0, number) for level, number in by_priority.items()},
-        by_type=dict(by_type),
+        by_type={name: max(0, number) for name, number in by_type.items()},
     )

@@ -7,9 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call, load_script
 
 WATCH_BITE: Final = 100
+# A waiter does not know the queue's; they only say for how long an expired activity is remembered.
+_RULES: Final = StoreRules()
 
 
 class WatchReply(NamedTuple):
@@ -22,9 +25,11 @@ class WatchReply(NamedTuple):
 def watch(keys: QueueKeys, ids: Sequence[str]) -> Call[list[WatchReply]]:
     """Where each id (`WATCH_BITE` at most) stands; those that have not ended will tell `done:<id>` when they do.
 
+    What has expired unstarted ends here, if no supervisor has seen to it.
+
     To be called after the subscription stands, and again for all after each reconnect.
     """
-    return Call(load_script("watch"), keys.script_keys, tuple(ids), _read)
+    return Call(load_script("watch"), keys.script_keys, (_RULES.packed, *ids), _read)
 
 
 def _read(reply: Any) -> list[WatchReply]:

@@ -15,7 +15,7 @@
 -- RETURNS status ok | fenced (settled, claims nothing) | replay (heard before: its claims again) | superseded (nothing done)
 -- RETURNS verdict ok | again (a repeat) | stale (not the caller's); claim {id, type, spec, attempt, crashes, losses, waited (us)}
 -- RULE docs/architecture.md, "Scripts": Redis says what a slot has claimed; a lost reply, a repeat, a forgotten write heal
--- USES start rules gates wake ledger record finish conclude promotion due quarantine
+-- USES start rules gates wake ledger record wishes finish withdraw expiry conclude promotion due quarantine
 local node, slot, inc, seq, want = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local settles, serves, wokens = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 load_rules(ARGV[6])
@@ -85,7 +85,7 @@ local expiry = call('ZSCORE', root .. '@nodes@', node)
 local alive = expiry and tonumber(expiry) >= now
 
 -- What to claim is chosen among what is ready now; what this call itself makes ready is signalled and waits for the next.
-local claims, bad, queues, bytes = {}, {}, {}, 0
+local claims, bad, lapsed, starting, queues, bytes = {}, {}, {}, {}, {}, 0
 if alive and want > 0 and serves > 0 then
   local heads = call('ZMSCORE', root .. '@heads@', unpack(ARGV, 10, 9 + serves))
   for i = 1, serves do
@@ -96,7 +96,7 @@ if alive and want > 0 and serves > 0 then
     end
   end
 end
-while #claims < want and #bad < 16 and bytes < 262144 do
+while #claims < want and #bad < 16 and #lapsed < 50 and bytes < 262144 do
   local queue
   for _, other in ipairs(queues) do
     if other.score and other.room > 0 and (not queue or other.score < queue.score) then queue = other end
@@ -115,15 +115,19 @@ while #claims < want and #bad < 16 and bytes < 262144 do
     queue.score = queue.list[2] and tonumber(queue.list[2])
   else
     local record = read(id, true)
-    local state, suspect = record[ST], record[CRASHES] or record[LOSSES]
-    local waits = state == 'pending' or state == 'scheduled' or state == 'retrying'
+    local fit, suspect = waits(record) and record[TY] == queue.name, record[CRASHES] or record[LOSSES]
     -- An id that no client of ours has made fits neither the statement of a slot nor the board of a worker.
-    if #id > 36 or string.find(id, '[^%w-]') or id == '' then waits = false end
-    if waits and record[TY] == queue.name and record[SPEC] ~= '' then
+    if #id > 36 or string.find(id, '[^%w-]') or id == '' then fit = false end
+    if fit and record[EXP] and has_lapsed(record) then
+      lapsed[#lapsed + 1] = id
+      lapsed[id] = read(id)
+      queue.late = true
+    elseif fit and record[SPEC] ~= '' then
       -- What crashed or was lost before runs alone, so that it can blame nobody.
       if suspect and claims[1] then break end
       claims[#claims + 1] = {id, record, string.sub(record[K], 1, 1) .. score}
       queue.taken[#queue.taken + 1] = id
+      if record[EXP] then starting[#starting + 1] = id end
       queue.room = queue.room - 1
       bytes = suspect and math.huge or bytes + #record[SPEC]
     else
@@ -136,6 +140,8 @@ end
 -- A help only: the supervisor promotes what is due. Always when this slot would sleep, else now and then.
 local due = (not claims[1] or seq % 16 == 0) and due_members(20) or {}
 
+if lapsed[1] or starting[1] then call('EXISTS', root .. '@expiries@', root .. '@scheduled@') end
+
 -- The first write must be one that a full server allows; then all that follow pass.
 if not claims[1] then call('HDEL', NODE, slot) end
 for _, queue in ipairs(queues) do
@@ -146,11 +152,13 @@ for _, queue in ipairs(queues) do
     owe(running, queue.name, #queue.taken)
     next_heads[queue.name] = queue.list[queue.at + 1]
   end
+  -- Behind what has expired there may be more than one call looks at.
+  if queue.late then owe(touched, queue.name, 1) end
 end
 for _, i in ipairs(endings) do
   conclude(ARGV[i], records[ARGV[i]], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]))
 end
-for _, orphan in ipairs(orphans) do conclude(orphan[1], orphan[2], orphan[3], 'release', '', 0, 0) end
+for _, orphan in ipairs(orphans) do conclude(orphan[1], orphan[2], orphan[3], 'return', '', 0, 0) end
 promote(due)
 local rows, statement = {}, {inc .. '.' .. seq .. refused}
 for i, claim in ipairs(claims) do
@@ -162,6 +170,8 @@ for i, claim in ipairs(claims) do
     waited(claim[3])}
   statement[i + 1] = id
 end
+if starting[1] then redis.pcall('ZREM', root .. '@expiries@', unpack(starting)) end
+expire(lapsed, lapsed)
 if bad[1] then quarantine(bad) end
 index_ends()
 pay()

@@ -8,7 +8,7 @@
 -- RETURNS {fenced (1, 0), now (us), expired nodes (4 at most), next due (us) or nil, {id, token, ...} to be cancelled}
 -- RETURNS error LAYOUT <version>: the queue was written by another version
 -- RULE docs/architecture.md, "Scripts": when Redis itself was away, leases shift instead of expiring
--- USES start rules gates wake ledger record finish conclude due
+-- USES start rules gates wake ledger record wishes finish conclude due
 local node, joining, slots = ARGV[1], ARGV[2] == '1', tonumber(ARGV[4])
 load_rules(ARGV[3])
 local NODE, NODES, HEADS, CANCELS = root .. '@node@' .. node, root .. '@nodes@', root .. '@heads@', root .. '@cancels@' .. node
@@ -53,7 +53,7 @@ if not fenced then
   call('HSET', KEYS[1], 'beat', us(now), 'version', '@layout@', 'turn', turn + 1)
   call('ZADD', NODES, us(now + lease), node)
   if vanished[1] then call('HSET', NODE, unpack(vanished)) end
-  for _, orphan in ipairs(orphans) do conclude(orphan[1], orphan[2], orphan[3], 'release', '', 0, 0) end
+  for _, orphan in ipairs(orphans) do conclude(orphan[1], orphan[2], orphan[3], 'return', '', 0, 0) end
   index_ends()
   pay()
   local from = math.floor(turn % math.max(1, math.ceil(call('ZCARD', HEADS) / 32))) * 32

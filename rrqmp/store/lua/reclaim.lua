@@ -6,7 +6,7 @@
 -- ARGV 4 packed rules (StoreRules.packed)
 -- RETURNS {allowed (1, 0), taken, left (1, 0)}
 -- RULE docs/architecture.md, "Scripts": fenced first, for good; two callers at once do no harm
--- USES start rules gates wake ledger record finish conclude
+-- USES start rules gates wake ledger record wishes finish conclude
 local node, how, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 load_rules(ARGV[4])
 local NODE, NODES = root .. '@node@' .. node, root .. '@nodes@'

@@ -6,7 +6,7 @@
 -- ARGV 4+ items of 2: id, token
 -- RETURNS one verdict an item: ok | again (a repeat) | stale (its attempt has ended, or is another's)
 -- RULE docs/architecture.md, "Scripts": kill, reap, then release; the token decides
--- USES start rules gates wake ledger record finish conclude
+-- USES start rules gates wake ledger record wishes finish conclude
 local node, slot = ARGV[1], ARGV[2]
 load_rules(ARGV[3])
 local NODE = root .. '@node@' .. node
@@ -31,7 +31,7 @@ for id in string.gmatch(held_ids or '', '%S+') do
   if not records[id] then statement[#statement + 1] = id end
 end
 if order then call('HSET', NODE, slot, table.concat(statement, ' ')) end
-for _, item in ipairs(given) do conclude(item[1], records[item[1]], item[2], 'release', '', 0, 0) end
+for _, item in ipairs(given) do conclude(item[1], records[item[1]], item[2], 'return', '', 0, 0) end
 index_ends()
 pay()
 return verdicts

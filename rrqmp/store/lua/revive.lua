@@ -4,7 +4,7 @@
 -- ARGV 2+ ids
 -- RETURNS how many of them were dead and could be revived
 -- RULE docs/architecture.md, "Scripts": refused whole when the server is full; a corrupt record cannot be revived
--- USES start rules gates wake ledger record finish
+-- USES start rules gates wake ledger record wishes
 load_rules(ARGV[1])
 local dead, revived, seen = root .. '@dead@', {}, {}
 local stamp = tonumber(call('HGET', KEYS[1], 'stamp') or 0)
@@ -29,7 +29,7 @@ for i, item in ipairs(revived) do
   local last_words = string.match(item[3], '^[^\n]*')
   local hist = record[HIST] and record[HIST] .. '\n' .. last_words or last_words
   call('HSET', key, 'st', 'pending', 'k', prio .. us(score), 'hist', hist)
-  call('HDEL', key, 'tok', 'att', 'crashes', 'losses', 'out', 'end', 'cancel', 'err')
+  call('HDEL', key, 'tok', 'att', 'crashes', 'losses', 'out', 'end', 'cancel', 'err', 'exp', 'prog')
   ids[i] = id
   -- Unfinished again, it holds its idempotency key again.
   local owned = owned_key(id, record, options(record[SPEC]) or {})

@@ -18,7 +18,10 @@ for i = 1, #oldest, 2 do
   local exists = call('EXISTS', key) == 1
   if too_many or too_old or not exists then
     gone[#gone + 1] = oldest[i]
-    if exists then keys[#keys + 1] = key end
+    if exists then
+      keys[#keys + 1] = key
+      keys[#keys + 1] = root .. '@children@' .. oldest[i]
+    end
   end
 end
 

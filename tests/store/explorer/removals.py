@@ -54,7 +54,7 @@ REMOVALS = (
     ),
     Removal(
         "a claim looks at the record before it writes",
-        [("if waits and record[TY] == queue.name and record[SPEC] ~= '' then", "if true then")],
+        [("elseif fit and record[SPEC] ~= '' then", "elseif true then")],
     ),
     Removal("a settlement is checked for its token", [("and record[TOK] == token and record[TY]", "and record[TY]")]),
     Removal(

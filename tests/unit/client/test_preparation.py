@@ -10,7 +10,7 @@ import pytest
 from rrqmp.client.ending import error_of
 from rrqmp.client.preparation import Preparer, chunks
 from rrqmp.client.targets import Targets
-from rrqmp.errors import ActivityCancelled, ActivityFailed
+from rrqmp.errors import ActivityCancelled, ActivityDiscarded, ActivityExpired, ActivityFailed
 from rrqmp.handling.context import ActivityContext
 from rrqmp.handling.handler import ActivityHandler
 from rrqmp.model.activity_type import ActivityType
@@ -118,3 +118,32 @@ def test_ends_without_a_full_record_are_told_as_well(
 def test_options_of_any_kind_are_no_payload() -> None:
     prepared: Any = Preparer().one("a", {"timeout": 3}, {}, "")
     assert prepared.submission.spec == b'{}\n{"timeout":3}'
+
+
+@pytest.mark.parametrize("parent", ["", "p"])
+def test_store_is_told_of_expiry_and_parent_however_it_is_submitted(parent: str) -> None:
+    preparer = Preparer(parent=parent)
+    plain = preparer.one("t", 1, {}, "").submission
+    expiring = preparer.one("t", 1, {"expires": 60}, "").submission
+    many = [
+        *preparer.many("t", [1], None, {"expires": 60}, "")[0],
+        *preparer.many("t", [1], str, {"expires": 60}, "")[0],
+    ]
+    assert (plain.expires_us, plain.parent) == (0, parent)
+    for submission in (expiring, *many):
+        told = split_spec(submission.spec)[0].expires
+        assert told is not None
+        assert (submission.expires_us, submission.parent) == (round(told * 1e6), parent)
+
+
+def test_end_tells_expired_and_discarded_from_cancelled_and_dead() -> None:
+    ends = {
+        AttemptKind.EXPIRED: (ActivityStatus.CANCELLED, ActivityExpired, "expired before its start"),
+        AttemptKind.CANCELLED: (ActivityStatus.CANCELLED, ActivityCancelled, "was cancelled"),
+        AttemptKind.FAILED: (ActivityStatus.CANCELLED, ActivityCancelled, "was cancelled"),
+        AttemptKind.DISCARDED: (ActivityStatus.DEAD_LETTER, ActivityDiscarded, "was discarded"),
+    }
+    for kind, (status, expected, told) in ends.items():
+        error = error_of(status, encode_outcome(Attempt(kind=kind)), "x", "t", None)
+        assert type(error) is expected
+        assert told in str(error)

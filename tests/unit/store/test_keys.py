@@ -13,6 +13,7 @@ def test_all_keys_of_a_queue_share_its_hash_tag() -> None:
     keys = QueueKeys("img")
     every = [
         keys.meta, keys.activity("x"), keys.ready("t"), keys.wake("t"), keys.node("n@1"), keys.cancels("n@1"),
+        keys.about("n@1"),
         keys.idempotency("t", "k"), keys.single("heads"), keys.done_channel("c"), keys.due_channel,
         keys.control_channel("n@1"),
     ]  # fmt: skip
@@ -32,7 +33,18 @@ def test_idempotency_keys_of_different_types_never_meet() -> None:
 
 def test_families_end_in_a_colon_and_nothing_else_does() -> None:
     families = {name for name, suffix in SUFFIXES.items() if suffix.endswith(":")}
-    assert families == {"activity", "ready", "wake", "node", "cancels", "idempotency", "done", "control"}
+    assert families == {
+        "about",
+        "activity",
+        "ready",
+        "wake",
+        "node",
+        "cancels",
+        "children",
+        "idempotency",
+        "done",
+        "control",
+    }
 
 
 def test_token_names_node_slot_process_and_call() -> None:

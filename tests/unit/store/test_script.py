@@ -6,6 +6,7 @@ import pytest
 
 from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.status import ActivityStatus
+from rrqmp.store.calls.cancel import CancelOrder, read_cancel_message, read_cancel_order
 from rrqmp.store.calls.cycle import CycleStatus, SlotIdent, Verdict, cycle
 from rrqmp.store.calls.enqueue import Acceptance, Submission, enqueue
 from rrqmp.store.calls.show import show
@@ -54,7 +55,8 @@ def test_enqueue_reply_gives_the_id_to_go_on_with() -> None:
 
 
 def test_record_reply_with_foreign_bytes_is_read_all_the_same() -> None:
-    record = show(KEYS, "x").read([[b"st", b"?", b"hist", b"junk\n", b"out", b"\xff", b"end", b"never"], None, 0])
+    stored = [b"st", b"?", b"hist", b"junk\n", b"out", b"\xff", b"end", b"never"]
+    record = show(KEYS, "x").read([stored, None, 0, 0, []])
     assert record is not None
     assert record.status is ActivityStatus.DEAD_LETTER
     assert [attempt.kind for attempt in record.attempts] == [AttemptKind.CORRUPT, AttemptKind.CORRUPT]
@@ -72,3 +74,17 @@ def test_done_notice_is_read_and_a_large_one_has_no_outcome() -> None:
     assert read_done_notice(b"x cancelled ").out is None
     with pytest.raises(ValueError, match="unpack"):
         read_done_notice(b"nonsense")
+
+
+def test_cancel_order_is_read_with_and_without_grace() -> None:
+    token = "two words@0123/3.1.5"
+    assert read_cancel_message(b"x " + token.encode()) == ("x", CancelOrder(token))
+    assert read_cancel_message(b"x " + token.encode() + b" 250") == ("x", CancelOrder(token, 250))
+    assert read_cancel_order(b"") == CancelOrder("")
+    assert read_cancel_order(b"\xff 1").grace_ms == 1
+
+
+def test_only_submissions_with_extras_send_them() -> None:
+    plain, child = Submission("x", "t", b""), Submission("y", "t", b"", expires_us=7, parent="p")
+    assert len(enqueue(KEYS, RULES, [plain, plain]).arguments) == 3 + 16
+    assert list(enqueue(KEYS, RULES, [plain, child], max_pending=9).arguments)[-3:] == [2, 7, "p"]

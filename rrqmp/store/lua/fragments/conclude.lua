@@ -1,4 +1,5 @@
 -- conclude: the one place where an attempt ends. Needs start, rules, gates, wake, ledger, record, finish.
+-- `release` is a handler's own word, `return` the taking back of what had not started or was stopped.
 -- Only for records that `runs` has accepted in the read phase; nothing here can fail.
 --
 -- go_on: an attempt that did not complete. Its steps are functions of their own and made only here: making one takes as
@@ -35,6 +36,18 @@ local function go_on(id, record, token, how, body, delay, ttl)
     if not first[1] or due < tonumber(first[2]) then call('PUBLISH', root .. '@due@', us(due)) end
   end
 
+  -- What a handler gave back has started once and expires no more. What was taken back counts as never started.
+  local function wait_on()
+    local expires = tonumber(record[EXP])
+    if how == 'release' then
+      call('HDEL', key, 'exp')
+    elseif expires and expires > -math.huge and expires < math.huge then
+      local first = redis.pcall('ZRANGE', root .. '@expiries@', 0, 0, 'WITHSCORES')
+      redis.pcall('ZADD', root .. '@expiries@', us(expires), id)
+      if not first[1] or expires < tonumber(first[2]) then call('PUBLISH', root .. '@due@', us(expires)) end
+    end
+  end
+
   local state, reason = judge()
   if body == '' and (state or lost) then body = line(state == 'cancelled' and state or 'lost', record, token) end
   if how == 'crash' then call('HSET', key, 'crashes', crashes) end
@@ -43,15 +56,17 @@ local function go_on(id, record, token, how, body, delay, ttl)
 
   local prio = string.sub(record[K], 1, 1)
   call('HDEL', key, 'tok')
-  if how == 'release' then
-    call('HSET', key, 'last', token, 'att', math.max(0, (tonumber(record[ATT]) or 1) - 1))
+  if how == 'release' or how == 'return' then
+    local attempt = math.max(0, (tonumber(record[ATT]) or 1) - 1)
+    call('HSET', key, 'last', token, 'att', attempt)
+    if record[EXP] and attempt == 0 then wait_on() end
   elseif body ~= '' then
     call('HSET', key, 'last', token, 'hist', remember(string.match(body, '^[^\n]*')))
   else
     call('HSET', key, 'last', token)
   end
-  if how == 'retry' or (how == 'crash' and crashes > 1) then
-    call('HSET', key, 'st', 'retrying', 'k', prio .. us(now + delay))
+  if how == 'retry' or (how == 'crash' and crashes > 1) or (how == 'release' and delay > 0) then
+    call('HSET', key, 'st', how == 'release' and 'scheduled' or 'retrying', 'k', prio .. us(now + delay))
     schedule(prio, now + delay)
   else
     call('HSET', key, 'st', 'pending')

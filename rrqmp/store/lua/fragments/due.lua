@@ -1,5 +1,6 @@
--- next_due(): the earliest due time, or false.
+-- next_due(): the earliest time at which something becomes due or expires, or false.
 local function next_due()
-  local first = call('ZRANGE', root .. '@scheduled@', 0, 0, 'WITHSCORES')[2]
-  return first and tonumber(first) or false
+  local due = tonumber(call('ZRANGE', root .. '@scheduled@', 0, 0, 'WITHSCORES')[2])
+  local expires = tonumber(redis.pcall('ZRANGE', root .. '@expiries@', 0, 0, 'WITHSCORES')[2])
+  return due and expires and math.min(due, expires) or due or expires or false
 end

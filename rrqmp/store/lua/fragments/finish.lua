@@ -1,27 +1,7 @@
--- finish: the one place where an activity ends. Needs start, rules, ledger, record.
+-- finish: the one place where an activity ends. Needs start, rules, ledger, record, wishes.
 local ends, deaths, outcomes = {}, {}, {}
--- An attempt's line, made here where no process could report one.
-local function line(kind, record, token)
-  local node, slot = string.match(token, '^(.*)/(%d+)')
-  return string.format('{"kind":"%s","attempt":%d,"ended_at":%d.%06d%s}', kind, tonumber(record[ATT]) or 0,
-    math.floor(now / 1000000), now % 1000000,
-    node and string.format(',"node":%s,"slot":%s', cjson.encode(node), slot) or '')
-end
--- The options line of a spec, or nothing.
-local function options(spec)
-  local stop = string.find(spec, '\n', 1, true)
-  -- `{}` has nothing to say.
-  if not stop or stop < 4 then return nil end
-  local fine, decoded = pcall(cjson.decode, string.sub(spec, 1, stop - 1))
-  return fine and type(decoded) == 'table' and decoded or nil
-end
--- The idempotency key of this record's submission, if the record still owns it.
-local function owned_key(id, record, wishes)
-  local key = root .. '@idempotency@' .. #record[TY] .. ':' .. record[TY] .. ':' .. tostring(wishes.key)
-  return redis.pcall('GET', key) == id and key or nil
-end
 local function finish(id, record, token, state, out, reason, ttl)
-  local key = root .. '@activity@' .. id
+  local key, wishes = root .. '@activity@' .. id, options(record[SPEC])
   -- An empty token is none: one field written, where HDEL would be one call more for every activity.
   call('HSET', key, 'st', state, 'tok', '', 'last', token, 'end', us(now), 'out', out)
   if reason then call('HSET', key, 'err', reason) end
@@ -29,7 +9,12 @@ local function finish(id, record, token, state, out, reason, ttl)
     deaths[#deaths + 1] = us(now)
     deaths[#deaths + 1] = id
   else
-    ttl = math.max(ttl > 0 and ttl or result_ttl, 60000)
+    if ttl == 0 then
+      -- Nobody who knows the options has spoken. A stranger's number may be none that PEXPIRE takes; NaN is not less.
+      local seconds = wishes and type(wishes.result_ttl) == 'number' and wishes.result_ttl or result_ttl / 1000
+      ttl = seconds < 2592000 and math.floor(seconds * 1000) or 2592000000
+    end
+    ttl = math.max(ttl, 60000)
     call('PEXPIRE', key, us(ttl))
     ends[#ends + 1] = us(now + ttl * 1000)
     ends[#ends + 1] = id
@@ -39,7 +24,11 @@ local function finish(id, record, token, state, out, reason, ttl)
     local node = string.match(token, '^(.*)/')
     if node then redis.pcall('HDEL', root .. '@cancels@' .. node, id) end
   end
-  local wishes = options(record[SPEC])
+  if record[MORE] then
+    call('HDEL', key, 'check')
+    -- The index of its children lives as long as the record; a dead letter's goes with it.
+    if state ~= 'dead_letter' then redis.pcall('PEXPIRE', root .. '@children@' .. id, us(ttl)) end
+  end
   local news = (wishes or record[WATCH]) and id .. ' ' .. state .. ' ' .. (#out <= 4096 and out or '')
   if wishes then
     local owned = wishes.key and owned_key(id, record, wishes)
