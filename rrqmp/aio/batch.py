@@ -31,6 +31,10 @@ class Batch(Handles[ActivityFuture[R_co]], Generic[R_co]):
         """How many stand where; as of the blocking batch."""
         return await run_steps_async(self._futures[0]._asked.run, self._counting()) if self._futures else {}
 
+    async def cancel(self, grace: float | timedelta | None = None) -> int:
+        """Asks for the end of all; how many are cancelled, or will be."""
+        return sum([await future.cancel(grace) for future in self._futures])
+
     @overload
     async def results(
         self, *, timeout: float | timedelta | None = None, return_exceptions: Literal[False] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -12,6 +13,7 @@ from rrqmp.aio.batch import Batch
 from rrqmp.aio.builder import ActivityBuilder
 from rrqmp.aio.future import ActivityFuture
 from rrqmp.aio.reach import AsyncReach
+from rrqmp.client.cancelling import cancelling_children, cancelling_known
 from rrqmp.client.preparation import Prepared
 from rrqmp.client.redis_config import RedisConfig
 from rrqmp.client.steps import run_steps_async
@@ -125,6 +127,15 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
     def future(self, activity_id: str, activity: object = "activity", /) -> ActivityFuture[Any]:
         """The future of an activity that was submitted elsewhere; `activity` gives the type of its result."""
         return self._future(activity_id, activity)
+
+    async def cancel(self, activity_id: str, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
+        """Asks for the end of an activity that was submitted anywhere, as `ActivityFuture.cancel`."""
+        steps = cancelling_known(self._keys, activity_id, grace, children=children)
+        return await run_steps_async(self._reach.run, steps)
+
+    async def cancel_children(self, activity_id: str, grace: float | timedelta | None = None) -> int:
+        """Asks for the end of all that an activity has started in this queue, and of what these have; how many."""
+        return await run_steps_async(self._reach.run, cancelling_children(self._keys, activity_id, grace))
 
     async def send(self, prepared: Prepared) -> ActivityFuture[Any]:
         """Sends a prepared submission; sent twice it is the same activity."""

@@ -72,6 +72,10 @@ class ActivityFuture(ActivityHandle[R_co], Awaitable[R_co]):
         """Whether the activity has ended, in whatever way; asks Redis unless that is known."""
         return await run_steps_async(self._asked.run, self._asked_done())
 
+    async def cancel(self, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
+        """Asks for the end of the activity; whether it is cancelled, or will be; as of the blocking future."""
+        return await run_steps_async(self._asked.run, self._cancelling(grace, children=children))
+
     async def status(self) -> ActivityStatus:
         """Asks where the activity stands now."""
         return (await self.record()).status

@@ -97,6 +97,10 @@ class Batch(Handles[ActivityFuture[R_co]], Generic[R_co]):
             pass
         return [_result_or_error(future, return_exceptions) for future in self._futures]
 
+    def cancel(self, grace: float | timedelta | None = None) -> int:
+        """Asks for the end of all, as `ActivityFuture.cancel`; how many are cancelled, or will be."""
+        return sum(future.cancel(grace) for future in self._futures)
+
 
 class DoneAndNotDone(NamedTuple, Generic[F]):
     """What `wait` gives: two sets, as of `concurrent.futures.wait`."""

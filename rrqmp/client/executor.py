@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -10,6 +11,7 @@ from typing_extensions import TypeVar, Unpack
 
 from rrqmp.client.batch import Batch
 from rrqmp.client.builder import ActivityBuilder
+from rrqmp.client.cancelling import cancelling_children, cancelling_known
 from rrqmp.client.future import ActivityFuture
 from rrqmp.client.preparation import Prepared
 from rrqmp.client.queue import ActivityQueue
@@ -50,6 +52,15 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
         desk = desk_of(queue, options)
         config = options.get("redis_config") or RedisConfig()
         return cls(Reach(url, config, resend_seconds=resend_seconds_of(options)), desk)
+
+    def cancel(self, activity_id: str, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
+        """Asks for the end of an activity that was submitted anywhere, as `ActivityFuture.cancel`."""
+        steps = cancelling_known(self._keys, activity_id, grace, children=children)
+        return run_steps(self._reach.run, steps)
+
+    def cancel_children(self, activity_id: str, grace: float | timedelta | None = None) -> int:
+        """Asks for the end of all that an activity has started in this queue, and of what these have; how many."""
+        return run_steps(self._reach.run, cancelling_children(self._keys, activity_id, grace))
 
     @property
     def activity_queue(self) -> ActivityQueue:

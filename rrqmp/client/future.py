@@ -70,6 +70,16 @@ class ActivityFuture(ActivityHandle[R_co]):
         """Whether the activity has ended, in whatever way; asks Redis unless that is known. Never waits for the end."""
         return run_steps(self._asked.run, self._asked_done())
 
+    def cancel(self, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
+        """Asks for the end of the activity; whether it is cancelled, or will be unless it completes first.
+
+        One that waits is gone at once. In one that runs the cancel token flips; after `grace` (the workers'
+        `cancel_grace` where none is given, 0 for at once) its process is killed. `children` asks for the end of all
+        that it has started, too. False where it had ended; raises `ActivityNotFound` for an unknown id. Never waits for
+        the end.
+        """
+        return run_steps(self._asked.run, self._cancelling(grace, children=children))
+
     def status(self) -> ActivityStatus:
         """Asks where the activity stands now."""
         return self.record().status

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
+from rrqmp.client.cancelling import Grace, cancelling
 from rrqmp.client.ending import Ended, error_of, value_of
 from rrqmp.errors import ActivityNotFound, ResultExpired, ResultTimeout
 from rrqmp.model.codec import Codec
@@ -65,6 +66,13 @@ class ActivityHandle(Generic[R_co]):
                 return False
             self._ended = Ended(reply.status, reply.out)
         return True
+
+    def _cancelling(self, grace: Grace, *, children: bool) -> Steps[bool]:
+        cancelled = yield from cancelling(self.keys, self.activity_id, grace, children=children)
+        if cancelled is None and not self.is_new:
+            raise self._gone()
+        # A record of our own that is gone has ended.
+        return bool(cancelled)
 
     def _value(self) -> Steps[Any]:
         """The result, or the error that stands for it, of one whose end is known."""

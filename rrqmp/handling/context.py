@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -129,6 +130,13 @@ class ActivityContext:
                 raise RuntimeError("this context was made by hand and has no connection to a queue")
             self._executor = self._open_executor().for_parent(self.activity_id, self.queue_name)
         return self._executor
+
+    def cancel_children(self, grace: float | timedelta | None = None) -> Any:
+        """Asks for the end of all that this activity has started in its queue, also in earlier attempts; how many.
+
+        In an `async def` handler the answer is to be awaited.
+        """
+        return self.activity_executor.cancel_children(self.activity_id, grace)
 
     @property
     def logger(self) -> logging.LoggerAdapter[Any]:

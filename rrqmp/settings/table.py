@@ -157,6 +157,9 @@ class Settings:
     shutdown_timeout: float = _setting(
         25.0, values.seconds(0, MONTH), "how long running activities may finish at a stop", shown_default="25s"
     )
+    cancel_grace: float = _setting(
+        5.0, values.seconds(0, MONTH), "how long a cancelled handler may go on before it is killed", shown_default="5s"
+    )
     start_timeout: float = _setting(
         30.0, values.seconds(0, DAY), "how long to wait for Redis at start", shown_default="30s"
     )

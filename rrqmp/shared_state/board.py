@@ -178,12 +178,17 @@ class Page:
         self.words[Word.BATCH_POSITION] = 0
         self.words[Word.BATCH_LENGTH] = length
 
+    def batch(self) -> tuple[list[str], int]:
+        """Ids that the last call claimed, in the order of running, and the place of the one that was started last."""
+        length = min(self.words[Word.BATCH_LENGTH], BATCH_MOST)
+        text = bytes(self._bytes[_BATCH_AT : _BATCH_AT + length * ID_BYTES]).decode("ascii", "replace")
+        ids = [text[at * ID_BYTES : (at + 1) * ID_BYTES] for at in range(length)]
+        return ids, self.words[Word.BATCH_POSITION]
+
     def unstarted(self) -> list[str]:
         """Ids of the batch that come after the one that is running."""
-        length = min(self.words[Word.BATCH_LENGTH], BATCH_MOST)
-        first = self.words[Word.BATCH_POSITION] + 1
-        text = bytes(self._bytes[_BATCH_AT : _BATCH_AT + length * ID_BYTES]).decode("ascii", "replace")
-        return [text[at * ID_BYTES : (at + 1) * ID_BYTES] for at in range(first, length)]
+        ids, position = self.batch()
+        return ids[position + 1 :]
 
     def write_report(self, report: bytes) -> bool:
         """Leaves an exit report for the successor, or for the next supervisor; false if it is too long."""

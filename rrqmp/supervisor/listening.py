@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rrqmp.errors import StoreError
 from rrqmp.store.aio_notices import AsyncNotices
+from rrqmp.store.calls.cancel import CancelOrder, read_cancel_message
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.notices import NoticeKind
 from rrqmp.supervisor.log import LOGGER
@@ -21,13 +22,15 @@ class Listener:
         queues: Sequence[QueueKeys],
         node: str,
         on_due: Callable[[QueueKeys], None],
-        on_asked: Callable[[], None],
+        on_connected: Callable[[], None],
+        on_cancel: Callable[[str, CancelOrder], None],
     ) -> None:
         self._url = url
         self._due = {keys.due_channel: keys for keys in queues}
         self._control = {keys.control_channel(node) for keys in queues}
         self._on_due = on_due
-        self._on_asked = on_asked
+        self._on_connected = on_connected
+        self._on_cancel = on_cancel
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -46,11 +49,11 @@ class Listener:
                 if notice.kind is NoticeKind.CONNECTED:
                     for keys in self._due.values():
                         self._on_due(keys)
-                    self._on_asked()
+                    self._on_connected()
                 elif notice.kind is NoticeKind.MESSAGE and notice.channel in self._due:
                     self._on_due(self._due[notice.channel])
                 elif notice.kind is NoticeKind.MESSAGE:
-                    self._on_asked()
+                    self._on_cancel(*read_cancel_message(notice.message))
         except StoreError:
             # Only a refused password ends the iteration; the heartbeat tells all of this too, a little later.
             LOGGER.exception("the subscription ended")

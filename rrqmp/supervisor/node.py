@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,13 +16,12 @@ from rrqmp.settings.table import Settings
 from rrqmp.shared_state.board import Board, Head, KillReason
 from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.store.aio import AsyncStore
-from rrqmp.store.calls.cancel import CancelOrder
 from rrqmp.store.calls.cycle import SlotIdent
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.supervisor.application import Application, TemplateEvents
-from rrqmp.supervisor.cancels import cancel_running
+from rrqmp.supervisor.cancels import Cancels
 from rrqmp.supervisor.crew import Crew, CrewEvents
 from rrqmp.supervisor.deadlines import DeadlineWatch
 from rrqmp.supervisor.describing import Describer
@@ -80,6 +79,7 @@ class Node:
         events = CrewEvents(self._on_death, self._on_idle_gone, self._on_refused, parts.on_boot_loop)
         self.crew = Crew(parts.board, self.ladder, events, names)
         self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
+        self.cancels = Cancels(self.crew, self.ladder, parts.settings.cancel_grace)
         self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
         self.watch = DeadlineWatch(
             parts.board.head,
@@ -99,7 +99,7 @@ class Node:
             # All that there may ever be, also while they are closed: a beat that is under way when one opens must not
             # take it for vanished and give back what it runs.
             lambda: range(parts.settings.max_workers + parts.settings.max_waiting),
-            LeaseEvents(self.rejoin, self._on_due, self._on_cancels),
+            LeaseEvents(self.rejoin, self._on_due, self.cancels.heartbeat),
         )
         self.trimmer = Trimmer(parts.store, parts.queues, parts.settings.dead_letter_limit)
         self.describer = Describer(parts.store, parts.queues, parts.rules.lease, self.crew)
@@ -129,7 +129,9 @@ class Node:
             parts.queues,
             name,
             on_due=lambda keys: self.due[keys.queue].fire(),
-            on_asked=self.lease.nudge,
+            # A beat brings the cancels that nobody could hear of.
+            on_connected=self.lease.nudge,
+            on_cancel=self.cancels.hear,
         )
         self._listener.start()
 
@@ -247,6 +249,3 @@ class Node:
 
     def _on_due(self, keys: QueueKeys, next_due_us: int | None, now_us: int) -> None:
         self.due[keys.queue].learn(next_due_us, now_us)
-
-    def _on_cancels(self, cancels: Mapping[str, CancelOrder]) -> Collection[str]:
-        return cancel_running(self.crew, self.ladder, cancels)

@@ -50,6 +50,11 @@ class WorkerHandle:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it has not been reaped; afterwards its page may be another's."""
+        return self.stage is not Stage.DEAD
+
+    @property
     def is_spare(self) -> bool:
         """Whether it may still be given a slot."""
         return self.slot is None and self.stage in (Stage.FORKING, Stage.STARTING, Stage.READY) and not self.sentenced

@@ -12,6 +12,7 @@ from rrqmp.errors import ActivityFailed, StoreUnavailable
 from rrqmp.handling.application import Application
 from rrqmp.handling.invocation import Invoker
 from rrqmp.model.attempt import Ending
+from rrqmp.model.status import ActivityStatus
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import Word, WorkerState
 from rrqmp.shared_state.messages import Drain, Leaving, Take, WorkerConfig
@@ -166,7 +167,8 @@ class Life:
 
     def _call_back(self, claim: Claim, batch: Batch, runner: Runner) -> None:
         stored = self._connection.run(show(runner.source.keys[batch.queue], claim.activity_id))
-        if stored is not None and stored.attempts:
+        # One that was cancelled meanwhile has ended as that, whatever its handler raised.
+        if stored is not None and stored.attempts and stored.status is ActivityStatus.DEAD_LETTER:
             failure = stored.attempts[-1]
             error = ActivityFailed(f"{failure.error}: {failure.message}", failure, stored.attempts)
             runner.dead_letter(stored, batch.queue, error)

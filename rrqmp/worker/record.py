@@ -60,10 +60,10 @@ class Record:
         self.words[_STATE] = state
 
     def hold(self, ids: bytes, length: int, claim_seq: int, queue: int) -> None:
-        """Lists a batch that was just claimed."""
-        self.words[_CLAIM_SEQ] = claim_seq
+        """Lists a batch that was just claimed; its call's number last, by which the supervisor knows it."""
         self.words[_QUEUE] = queue
         self.page.write_batch(ids, length)
+        self.words[_CLAIM_SEQ] = claim_seq
 
     def begin(
         self, activity_id: bytes, activity_type: bytes, attempt: int, timeout_ns: int, position: int, *, more: bool

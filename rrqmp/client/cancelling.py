@@ -1,0 +1,64 @@
+"""What a client may do about activities it no longer wants, as steps: behind the blocking and the asyncio doors."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from rrqmp.client.steps import Steps
+from rrqmp.errors import ActivityNotFound
+from rrqmp.model.status import ActivityStatus
+from rrqmp.model.units import check_seconds
+from rrqmp.store.calls.cancel import CancelOutcome, CancelReply, cancel, cancel_children
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+
+Grace: TypeAlias = float | timedelta | None
+# Of the rules only the time that an ended record is kept counts here, and that is the default for clients.
+_RULES: Final = StoreRules()
+
+
+def cancelling(keys: QueueKeys, activity_id: str, grace: Grace, *, children: bool) -> Steps[bool | None]:
+    """Asks for the end of one; whether it is or will be cancelled, `None` for an unknown id."""
+    grace_ms = _milliseconds(grace)
+    reply: CancelReply = yield cancel(keys, _RULES, activity_id, grace_ms=grace_ms)
+    if reply.outcome is CancelOutcome.UNKNOWN:
+        return None
+    if children:
+        yield from _cancelling_below(keys, [activity_id], grace_ms)
+    # Asked again, or sent twice over a broken connection: it is cancelled all the same.
+    return reply.outcome is not CancelOutcome.ENDED or reply.status is ActivityStatus.CANCELLED
+
+
+def cancelling_known(keys: QueueKeys, activity_id: str, grace: Grace, *, children: bool) -> Steps[bool]:
+    """The same; raises `ActivityNotFound` for an unknown id."""
+    cancelled = yield from cancelling(keys, activity_id, grace, children=children)
+    if cancelled is None:
+        raise ActivityNotFound(
+            f"queue {keys.queue!r} has no activity {activity_id}: it never had one, or its time is over"
+        )
+    return cancelled
+
+
+def cancelling_children(keys: QueueKeys, parent: str, grace: Grace) -> Steps[int]:
+    """Asks for the end of all that an activity has started in this queue, and of what these have; how many."""
+    return (yield from _cancelling_below(keys, [parent], _milliseconds(grace)))
+
+
+def _cancelling_below(keys: QueueKeys, parents: list[str], grace_ms: int | None) -> Steps[int]:
+    count = 0
+    while parents:
+        parent = parents.pop()
+        after: int | None = 0
+        while after is not None:
+            reply = yield cancel_children(keys, _RULES, parent, after_us=after, grace_ms=grace_ms)
+            count += len(reply.cancelled) + len(reply.requested)
+            # One that waits for its next attempt may have some too.
+            parents += reply.requested
+            parents += reply.cancelled
+            after = reply.after_us
+    return count
+
+
+def _milliseconds(grace: Grace) -> int | None:
+    return None if grace is None else round(check_seconds(grace, "grace", least=0.0) * 1000)
