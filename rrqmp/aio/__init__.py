@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from rrqmp.aio.batch import Batch as Batch
 from rrqmp.aio.batch import as_completed as as_completed
 from rrqmp.aio.batch import wait as wait
@@ -9,3 +11,7 @@ from rrqmp.aio.builder import ActivityBuilder as ActivityBuilder
 from rrqmp.aio.builder import PreparedActivity as PreparedActivity
 from rrqmp.aio.executor import ActivityExecutor as ActivityExecutor
 from rrqmp.aio.future import ActivityFuture as ActivityFuture
+from rrqmp.handling import context as _context
+
+# What an `async def` handler is annotated with: in it `context.activity_executor` is the asyncio one.
+ActivityContext: TypeAlias = _context.ActivityContext[ActivityExecutor]

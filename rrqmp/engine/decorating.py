@@ -22,10 +22,12 @@ class ActivityDecorator(Protocol):
     def __call__(self, function: Callable[[P], Coroutine[Any, Any, R]], /) -> AsyncActivity[P, R]: ...  # type: ignore[overload-overlap]
 
     @overload
-    def __call__(self, function: Callable[[P, ActivityContext], Coroutine[Any, Any, R]], /) -> AsyncActivity[P, R]: ...  # type: ignore[overload-overlap]
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[[P, ActivityContext[Any]], Coroutine[Any, Any, R]], /
+    ) -> AsyncActivity[P, R]: ...
 
     @overload
     def __call__(self, function: Callable[[P], R], /) -> PlainActivity[P, R]: ...
 
     @overload
-    def __call__(self, function: Callable[[P, ActivityContext], R], /) -> PlainActivity[P, R]: ...
+    def __call__(self, function: Callable[[P, ActivityContext[Any]], R], /) -> PlainActivity[P, R]: ...

@@ -93,13 +93,15 @@ class WorkerEngine:
     def activity(self, function: Callable[[P], Coroutine[Any, Any, R]], /) -> AsyncActivity[P, R]: ...  # type: ignore[overload-overlap]
 
     @overload
-    def activity(self, function: Callable[[P, ActivityContext], Coroutine[Any, Any, R]], /) -> AsyncActivity[P, R]: ...  # type: ignore[overload-overlap]
+    def activity(  # type: ignore[overload-overlap]
+        self, function: Callable[[P, ActivityContext[Any]], Coroutine[Any, Any, R]], /
+    ) -> AsyncActivity[P, R]: ...
 
     @overload
     def activity(self, function: Callable[[P], R], /) -> PlainActivity[P, R]: ...
 
     @overload
-    def activity(self, function: Callable[[P, ActivityContext], R], /) -> PlainActivity[P, R]: ...
+    def activity(self, function: Callable[[P, ActivityContext[Any]], R], /) -> PlainActivity[P, R]: ...
 
     @overload
     def activity(

@@ -35,12 +35,12 @@ class Activity(Generic[P, R]):
 class PlainActivity(Activity[P, R]):
     """Called, it is the plain function, and nothing is queued."""
 
-    def __call__(self, payload: P, *context: ActivityContext) -> R:
+    def __call__(self, payload: P, *context: ActivityContext[Any]) -> R:
         return cast(R, self.function(payload, *context))
 
 
 class AsyncActivity(Activity[P, R]):
     """Called, it is the `async def`, and nothing is queued."""
 
-    def __call__(self, payload: P, *context: ActivityContext) -> Coroutine[Any, Any, R]:
+    def __call__(self, payload: P, *context: ActivityContext[Any]) -> Coroutine[Any, Any, R]:
         return cast("Coroutine[Any, Any, R]", self.function(payload, *context))

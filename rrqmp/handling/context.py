@@ -7,11 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+
+from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
     # For type checkers alone: what a handler submits with is the same class that a producer has.
     from rrqmp.client.executor import ActivityExecutor
+
+# The executor that it hands out; `rrqmp.aio.ActivityContext` is the one of `async def` handlers.
+E_co = TypeVar("E_co", covariant=True, default="ActivityExecutor")
 
 _EMPTY: Final[Mapping[str, str]] = {}
 _log: Final = logging.getLogger("rrqmp.activity")
@@ -50,7 +55,7 @@ class CancelToken:
 
     __slots__ = ("_context",)
 
-    def __init__(self, context: ActivityContext) -> None:
+    def __init__(self, context: ActivityContext[Any]) -> None:
         self._context = context
 
     def is_cancelled(self) -> bool:
@@ -67,7 +72,7 @@ class CancelToken:
         return CancelReason.STOPPING if self._context.stopping else None
 
 
-class ActivityContext:
+class ActivityContext(Generic[E_co]):
     """One attempt of one activity. `attempt` counts from 1, `retry_count` from 0; `deadline` is `monotonic_ns` time."""
 
     __slots__ = (
@@ -104,8 +109,8 @@ class ActivityContext:
         self.metadata = metadata or _EMPTY
         self.deadline = deadline
         self._signals = signals
-        self._open_executor: Callable[[], ActivityExecutor] | None = None
-        self._executor: ActivityExecutor | None = None
+        self._open_executor: Callable[[], Any] | None = None
+        self._executor: Any = None
         self._logger: logging.LoggerAdapter[logging.Logger] | None = None
 
     @property
@@ -123,20 +128,25 @@ class ActivityContext:
         return (self.deadline - time.monotonic_ns()) / 1e9
 
     @property
-    def activity_executor(self) -> ActivityExecutor:
-        """Submits to this activity's queue, as its child; connects at its first use in a worker."""
+    def activity_executor(self) -> E_co:
+        """Submits to this activity's queue, as its child; connects at its first use in a worker.
+
+        In an `async def` handler it is the asyncio one; `rrqmp.aio.ActivityContext` is the annotation that says so.
+        """
         if self._executor is None:
             if self._open_executor is None:
                 raise RuntimeError("this context was made by hand and has no connection to a queue")
             self._executor = self._open_executor().for_parent(self.activity_id, self.queue_name)
-        return self._executor
+        executor: E_co = self._executor
+        return executor
 
     def cancel_children(self, grace: float | timedelta | None = None) -> Any:
         """Asks for the end of all that this activity has started in its queue, also in earlier attempts; how many.
 
         In an `async def` handler the answer is to be awaited.
         """
-        return self.activity_executor.cancel_children(self.activity_id, grace)
+        executor: Any = self.activity_executor
+        return executor.cancel_children(self.activity_id, grace)
 
     @property
     def logger(self) -> logging.LoggerAdapter[Any]:

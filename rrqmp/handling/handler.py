@@ -30,9 +30,9 @@ class ActivityHandler(Generic[P, R]):
     retry_on: ClassVar[tuple[type[BaseException], ...]] = ()
     non_retryable: ClassVar[tuple[type[BaseException], ...]] = ()
 
-    def handle(self, payload: P, context: ActivityContext) -> R | Coroutine[Any, Any, R]:
+    def handle(self, payload: P, context: ActivityContext[Any]) -> R | Coroutine[Any, Any, R]:
         """Does the work; its value is the result. May be `async def`, which gives no concurrency."""
         raise NotImplementedError
 
-    def on_dead_letter(self, payload: P, context: ActivityContext, error: BaseException) -> Any:
+    def on_dead_letter(self, payload: P, context: ActivityContext[Any], error: BaseException) -> Any:
         """Is called once when the activity has failed for good; what it raises is logged."""

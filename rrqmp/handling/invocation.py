@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
@@ -19,6 +20,7 @@ from rrqmp.handling.registry import Registry
 from rrqmp.model.codec import DEFAULT_LIMIT_BYTES, Codec
 
 if TYPE_CHECKING:
+    from rrqmp import aio
     from rrqmp.client.executor import ActivityExecutor
     from rrqmp.handling.coroutines import CoroutineRunner
 
@@ -29,19 +31,23 @@ _log: Final = logging.getLogger(__name__)
 class Invoker:
     """The handlers of one worker process, made after the fork, each at its type's first activity.
 
-    `make_executor` opens the producer's side for handlers that submit; it is called once, when the first one asks.
+    `make_executor` opens the producer's side for handlers that submit, `make_async_executor` that for `async def` ones;
+    each is called once, when the first handler asks.
     """
 
     def __init__(
         self,
         registry: Registry,
         make_executor: Callable[[], ActivityExecutor] | None = None,
+        make_async_executor: Callable[[], aio.ActivityExecutor] | None = None,
         *,
         result_limit: int = DEFAULT_LIMIT_BYTES,
     ) -> None:
         self._registry = registry
         self._make_executor = make_executor
+        self._make_async_executor = make_async_executor
         self._executor: ActivityExecutor | None = None
+        self._async_executor: aio.ActivityExecutor | None = None
         self._coroutines: CoroutineRunner | None = None
         self._result_limit = result_limit
         self._bound: dict[str, BoundHandler] = {}
@@ -75,6 +81,14 @@ class Invoker:
             self._executor = self._make_executor()
         return self._executor
 
+    def async_executor(self) -> aio.ActivityExecutor:
+        """The same for the loop on which `async def` handlers run."""
+        if self._async_executor is None:
+            if self._make_async_executor is None:
+                raise RuntimeError("this worker has no connection for submitting")
+            self._async_executor = self._make_async_executor()
+        return self._async_executor
+
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Runs a coroutine of a handler to its end."""
         if self._coroutines is None:
@@ -96,12 +110,18 @@ class BoundHandler:
         self._invoker = invoker
         self._limit = result_limit
         self._on_dead_letter = _own_callback(handler)
+        self._open_executor = invoker.async_executor if registration.is_async else invoker.executor
+        called_back_async = inspect.iscoroutinefunction(self._on_dead_letter)
+        self._open_for_callback = invoker.async_executor if called_back_async else invoker.executor
         self._takes_context = registration.takes_context
         self._handle: Callable[..., Any] = handler.handle if broken is None else _never
         self._read = Codec(registration.payload_type, allow_nan=registration.allow_nan).reader
         self._results = Codec(registration.result_type, allow_nan=registration.allow_nan)
+        # What a waiter of the declared type could not read is told here, where the reason is.
+        self._fits = None if self._results.declared is Any else self._results.decode
+        self._returned_none = self._stored_none()
 
-    def invoke(self, payload: bytes, context: ActivityContext) -> Outcome:
+    def invoke(self, payload: bytes, context: ActivityContext[Any]) -> Outcome:
         """Decodes, runs and encodes; whatever is raised on the way, `SystemExit` too, becomes `Raised`."""
         if self._broken is not None:
             return self._broken
@@ -109,16 +129,16 @@ class BoundHandler:
             value = self._read(payload)
         except BaseException as error:
             return _unfit(payload, error, self.registration)
-        context._open_executor = self._invoker.executor
+        context._open_executor = self._open_executor
         try:
             result = self._handle(value, context) if self._takes_context else self._handle(value)
             if type(result) is CoroutineType:
                 result = self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", result))
         except BaseException as error:
             return failure_of(error, self.registration)
-        return _RETURNED_NONE if result is None else self._store(result)
+        return self._returned_none if result is None else self._store(result)
 
-    def dead_letter(self, payload: bytes, context: ActivityContext, error: BaseException) -> None:
+    def dead_letter(self, payload: bytes, context: ActivityContext[Any], error: BaseException) -> None:
         """Calls the handler's `on_dead_letter`; what that raises is logged. A payload that does not fit is `None`."""
         if self._on_dead_letter is None:
             return
@@ -126,7 +146,7 @@ class BoundHandler:
             value = self._read(payload)
         except BaseException:
             value = None
-        context._open_executor = self._invoker.executor
+        context._open_executor = self._open_for_callback
         try:
             answer = self._on_dead_letter(value, context, error)
             if type(answer) is CoroutineType:
@@ -134,9 +154,15 @@ class BoundHandler:
         except BaseException:
             _log.exception("on_dead_letter of %s failed for %s", context.activity_type, context.activity_id)
 
+    def _stored_none(self) -> Outcome:
+        return _RETURNED_NONE if self._fits is None else self._store(None)
+
     def _store(self, result: object) -> Outcome:
         try:
-            return Returned(self._results.encode(result, limit=self._limit, what="result"))
+            encoded = self._results.encode(result, limit=self._limit, what="result")
+            if self._fits is not None:
+                self._fits(encoded, what="result")
+            return Returned(encoded)
         except InvalidPayload as error:
             reason = str(error)
         except BaseException as error:

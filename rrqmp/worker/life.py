@@ -29,7 +29,9 @@ from rrqmp.worker.running import Runner
 from rrqmp.worker.waiting import WaitMark
 
 if TYPE_CHECKING:
+    from rrqmp import aio
     from rrqmp.client.executor import ActivityExecutor
+    from rrqmp.client.submitter import ConnectOptions
 
 EXIT_CLEAN: Final = 0
 # No more than this much work is held by one worker, so that an idle neighbour is never kept from it for longer.
@@ -97,7 +99,12 @@ class Life:
         types = [kind for kind in self._application.registry.types() if not served or kind in served]
         ident = SlotIdent(take.node, take.slot, take.inc)
         source = QueueSource(self._connection, self._config, self._config.rules, types, ident)
-        invoker = Invoker(self._application.registry, self._open_executor, result_limit=self._config.payload_limit)
+        invoker = Invoker(
+            self._application.registry,
+            self._open_executor,
+            self._open_async_executor,
+            result_limit=self._config.payload_limit,
+        )
         blocked_slot.install(WaitMark(self._record))
         metrics = AttemptMetrics(self._application.metrics)
         runner = Runner(self._record, self._dumps, source, self._application.registry, invoker, self._config, metrics)
@@ -177,14 +184,24 @@ class Life:
         # Late: a worker whose handlers submit nothing never needs the producer's side.
         from rrqmp.client.executor import ActivityExecutor
 
-        name, _ = self._config.queues[0]
-        config = self._config
-        return ActivityExecutor.connect(
-            config.redis_url,
-            name,
-            prefix=config.prefix,
-            payload_limit=config.payload_limit,
-            priority_aging=config.rules.priority_aging,
+        return ActivityExecutor.connect(self._config.redis_url, self._config.queues[0][0], **self._connect_options())
+
+    def _open_async_executor(self) -> aio.ActivityExecutor:
+        # Late, as above; and a worker of plain handlers never needs asyncio.
+        from rrqmp.aio.executor import ActivityExecutor
+
+        return ActivityExecutor.connect(self._config.redis_url, self._config.queues[0][0], **self._connect_options())
+
+    def _connect_options(self) -> ConnectOptions:
+        from rrqmp.client.redis_config import RedisConfig
+        from rrqmp.client.submitter import ConnectOptions
+
+        return ConnectOptions(
+            # One activity at a time: what stands ready for a burst would be idle in every worker.
+            redis_config=RedisConfig(min_idle=0),
+            prefix=self._config.prefix,
+            payload_limit=self._config.payload_limit,
+            priority_aging=self._config.rules.priority_aging,
         )
 
     def _idle(self, source: QueueSource) -> bool:

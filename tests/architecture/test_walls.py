@@ -23,14 +23,15 @@ MAY_USE: dict[str, set[str]] = {
     "client": {"errors", "model", "telemetry", "shared_state", "store", "settings", "handling"},
     "aio": {"errors", "model", "store", "handling", "client"},
     "worker": {
-        "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "version",
+        "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "aio",
+        "version",
     },
     "supervisor": {"errors", "model", "kernel", "settings", "store", "shared_state", "version"},
     "engine": {"errors", "model", "telemetry", "settings", "store", "shared_state", "handling", "client"},
     "__init__": {"errors", "model", "telemetry", "handling", "client", "engine", "store", "version"},
 }  # fmt: skip
 # Names of types, never imported at run time: what an error carries, and what a handler's context hands out.
-MAY_NAME = {"errors": {"model"}, "handling": {"client"}}
+MAY_NAME = {"errors": {"model"}, "handling": {"client", "aio"}}
 # What stands on top may use everything.
 FREE = {"cli", "demo", "__main__"}
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -31,7 +31,9 @@ from rrqmp import (
     ResultError,
     RetryPolicy,
     WorkerEngine,
+    aio,
     as_completed,
+    wait,
 )
 
 
@@ -87,6 +89,13 @@ class Waiting(ActivityHandler[Job, int]):
         return 1
 
 
+class AsyncParent(ActivityHandler[Job, int]):
+    async def handle(self, payload: Job, context: aio.ActivityContext) -> int:
+        assert_type(context.activity_executor, aio.ActivityExecutor)
+        child = assert_type(await context.activity_executor.execute(THUMBNAIL, payload), aio.ActivityFuture[Thumb])
+        return (await child).size
+
+
 class Untyped(ActivityHandler):
     def handle(self, payload: Any, context: ActivityContext) -> Any:
         return payload
@@ -127,6 +136,16 @@ async def later_bare(payload: Job) -> Thumb:
     return Thumb(1)
 
 
+@engine.activity
+async def parent_bare(payload: Job, context: aio.ActivityContext) -> Thumb:
+    return await (await context.activity_executor.execute(THUMBNAIL, payload))
+
+
+@engine.activity("parent", timeout=3)
+async def parent_named(payload: Job, context: aio.ActivityContext) -> Thumb:
+    return Thumb(1)
+
+
 engine.activity("misspelt", timout=60)  # wrong
 assert_type(resize(Job("a")), Thumb)
 started = assert_type(later(Job("a")), Coroutine[Any, Any, Thumb])
@@ -141,6 +160,9 @@ assert_type(executor.execute(THUMBNAIL, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(Thumbnail, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(Thumbnail(), Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(Waiting, Job("a")), ActivityFuture[int])
+assert_type(executor.execute(AsyncParent, Job("a")), ActivityFuture[int])
+assert_type(executor.execute(parent_bare, Job("a")), ActivityFuture[Thumb])
+assert_type(executor.execute(parent_named, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(resize, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(named, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(later, Job("a")), ActivityFuture[Thumb])
@@ -163,6 +185,8 @@ executor.execute(
     THUMBNAIL, Job("a"), priority=ActivityPriority.HIGH, timeout=60, max_retries=5, delay=timedelta(seconds=10),
     metadata={"correlation_id": "x"}, key="order-1", on_duplicate=OnDuplicate.RETURN_EXISTING, result_ttl=None,
 )  # fmt: skip
+executor.execute(THUMBNAIL, Job("a"), soft_timeout=3, expires=timedelta(hours=1))
+executor.execute(THUMBNAIL, Job("a"), expires="soon")  # wrong
 executor.execute(THUMBNAIL, Job("a"), timout=3)  # wrong
 executor.execute("thumbnail", 1, timout=3)  # wrong
 executor.execute(THUMBNAIL, Job("a"), timeout="3")  # wrong
@@ -175,6 +199,11 @@ assert_type(future.get_result(timeout=timedelta(seconds=3)), Thumb)
 assert_type(future.status(), ActivityStatus)
 assert_type(future.activity_id, str)
 wider: ActivityFuture[object] = future
+assert_type(future.done(), bool)
+assert_type(executor.future(future.activity_id, THUMBNAIL), ActivityFuture[Thumb])
+assert_type(executor.future(future.activity_id), ActivityFuture[Any])
+assert_type(wait([future], 3, "FIRST_COMPLETED").done, set[ActivityFuture[Thumb]])
+wait([future], return_when="SOME")  # wrong
 future.get_result("3")  # wrong
 
 assert_type(executor.activity(THUMBNAIL), ActivityBuilder[Job, Thumb])
@@ -183,12 +212,16 @@ sentence = executor.activity(THUMBNAIL).payload(Job("a")).priority(ActivityPrior
 assert_type(sentence.execute(), ActivityFuture[Thumb])
 assert_type(sentence.idempotency_key("k", OnDuplicate.NO_REUSE, ttl=60).prepare(), PreparedActivity[Thumb])
 assert_type(sentence.prepare().execute(), ActivityFuture[Thumb])
+sentence.soft_timeout(3).expires(timedelta(hours=1)).option(ActivityOption(max_retries=1)).queue("other")
+sentence.expires("soon")  # wrong
 executor.activity(THUMBNAIL).payload(Thumb(1))  # wrong
 executor.activity(THUMBNAIL).timout(3)  # wrong
 
 batch = executor.execute_many(THUMBNAIL, [Job("a"), Job("b")], key=lambda job: job.path)
 assert_type(batch, Batch[Thumb])
 assert_type(batch[0], ActivityFuture[Thumb])
+assert_type(batch[:1], Batch[Thumb])
+assert_type(batch.counts(), Mapping[ActivityStatus, int])
 assert_type(batch.results(), list[Thumb])
 assert_type(batch.results(return_exceptions=True), list[Thumb | ResultError])
 assert_type([done.get_result() for done in as_completed(batch)], list[Thumb])
@@ -200,3 +233,28 @@ executor.execute_many(THUMBNAIL, [Job("a")], timout=3)  # wrong
 assert_type(engine.execute_activity(THUMBNAIL, Job("a"), ActivityOption(timeout_seconds=3)), ActivityFuture[Thumb])
 assert_type(engine.execute_activity("thumbnail", 1), ActivityFuture[Any])
 ActivityOption(timout=3)  # wrong
+
+
+async def on_a_loop() -> None:
+    async with aio.ActivityExecutor.connect("redis://localhost", "img", payload_limit="2MiB") as executor:
+        future = await executor.execute(THUMBNAIL, Job("a"), priority=ActivityPriority.HIGH)
+        assert_type(future, aio.ActivityFuture[Thumb])
+        assert_type(await future, Thumb)
+        assert_type(await future.get_result(timeout=3), Thumb)
+        assert_type(await future.done(), bool)
+        assert_type(await executor.execute("thumbnail", 1), aio.ActivityFuture[Any])
+        await executor.execute(THUMBNAIL, Thumb(1))  # wrong
+        await executor.execute(THUMBNAIL, Job("a"), timout=3)  # wrong
+        sentence = executor.activity(THUMBNAIL).payload(Job("a")).timeout(3)
+        assert_type(sentence, aio.ActivityBuilder[Job, Thumb])
+        assert_type(await sentence.execute(), aio.ActivityFuture[Thumb])
+        assert_type(sentence.prepare(), aio.PreparedActivity[Thumb])
+        executor.activity(THUMBNAIL).payload(Thumb(1))  # wrong
+        batch = await executor.execute_many(THUMBNAIL, [Job("a")], key=lambda job: job.path)
+        assert_type(batch, aio.Batch[Thumb])
+        assert_type(await batch, list[Thumb])
+        assert_type(await batch.results(return_exceptions=True), list[Thumb | ResultError])
+        async for done in aio.as_completed(batch, timeout=3):
+            assert_type(done, aio.ActivityFuture[Thumb])
+        assert_type((await aio.wait(batch, 3)).not_done, set[aio.ActivityFuture[Thumb]])
+        assert_type(executor.future(future.activity_id, THUMBNAIL), aio.ActivityFuture[Thumb])
