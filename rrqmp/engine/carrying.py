@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, get_args
 
 from rrqmp.errors import ConfigurationError
-from rrqmp.handling.application import CarriedApplication
+from rrqmp.handling.application import Application
 from rrqmp.handling.registration import FunctionHandler, Ready, Registration
 
 _MSGSPEC_CACHE: Final = "__msgspec_cache__"
 _SHOWN_NAME: Final = "rrqmp-application"
 
 
-def carry(application: CarriedApplication) -> int:
+def carry(application: Application) -> int:
     """A descriptor of an unnamed file that holds the application; the caller closes it.
 
     Raises `ConfigurationError` naming the handler, and the global, that cannot travel.
@@ -89,7 +89,7 @@ def _unnamed_file() -> int:
         return os.dup(file.fileno())
 
 
-def _blame(application: CarriedApplication, dumps: Callable[[object], bytes], error: Exception) -> str:
+def _blame(application: Application, dumps: Callable[[object], bytes], error: Exception) -> str:
     for registration in application.registry:
         if _travels(dumps, registration):
             continue

@@ -38,7 +38,7 @@ class SupervisorChild:
             process = subprocess.Popen(
                 [sys.executable, "-m", "rrqmp.supervisor", "--launch", encode_launch(order)],
                 stdin=subprocess.DEVNULL,
-                env=_environment(os.environ),
+                env=child_environment(os.environ),
                 pass_fds=(theirs.fileno(),) if pickle_fd is None else (theirs.fileno(), pickle_fd),
                 # Its own group: Ctrl-C reaches us alone, and we hand it on once.
                 process_group=0,
@@ -123,7 +123,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str] | None:
+def child_environment(environ: Mapping[str, str]) -> dict[str, str] | None:
     """None unless this package is found by the current process alone, in a folder that a fresh one would not search."""
     paths = environ.get("PYTHONPATH", "")
     searched = (*(entry for entry in sys.path if "-packages" in entry), os.getcwd(), *paths.split(os.pathsep))

@@ -167,6 +167,11 @@ class OtelTelemetry:
         self._service = service_name
         self._opened: tuple[int, _Instruments] | None = None
 
+    @property
+    def service_name(self) -> str:
+        """Under what name it exports, where the environment does not say."""
+        return self._service or _chosen_service or _DEFAULT_SERVICE
+
     @contextmanager
     def runner_span(self, job: RunnerJob) -> Iterator[RunnerSpan]:
         """The span of one request, current while the block runs."""
@@ -225,7 +230,7 @@ class OtelTelemetry:
         opened = self._opened
         if opened is None or opened[0] != os.getpid():
             # The first use in this process: what a parent has is of no use, since its threads did not come along.
-            opened = self._opened = (os.getpid(), _Instruments(self._service or _chosen_service or _DEFAULT_SERVICE))
+            opened = self._opened = (os.getpid(), _Instruments(self.service_name))
         return opened[1]
 
 

@@ -59,6 +59,8 @@ class JobLife:
 
     def _run(self, jobs: Jobs, job: Job, descriptors: list[int]) -> None:
         """From the first word on the board a death is charged to this job, the decoding of its body included."""
+        # Names the job in a report of this process's death, so that none is charged with another's.
+        self._record.hold(b"", 0, job.number, 0)
         self._record.begin(
             job.activity_id.encode("ascii", "replace").ljust(ID_BYTES)[:ID_BYTES],
             job.activity_type.encode(),

@@ -28,6 +28,10 @@ MAY_USE: dict[str, set[str]] = {
     },
     "supervisor": {"errors", "model", "kernel", "settings", "store", "shared_state", "version"},
     "engine": {"errors", "model", "telemetry", "settings", "store", "shared_state", "handling", "client"},
+    "runner": {
+        "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "engine",
+        "supervisor", "version",
+    },
     "__init__": {"errors", "model", "telemetry", "handling", "client", "engine", "store", "version"},
 }  # fmt: skip
 # Names of types, never imported at run time: what an error carries, and what a handler's context hands out.

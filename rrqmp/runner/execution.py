@@ -1,0 +1,124 @@
+"""One job in a worker: a message in, the frame of its answer out, and nothing that a handler does gets past it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from types import CoroutineType
+from typing import Any, Final, cast
+
+import msgspec
+
+from rrqmp.errors import ActivityError, NonRetry, Release, Retry
+from rrqmp.handling.context import ActivityContext, Signals
+from rrqmp.handling.failure import failure_of
+from rrqmp.handling.invocation import Invoker
+from rrqmp.handling.outcome import Raised
+from rrqmp.handling.registration import Registration
+from rrqmp.handling.registry import Registry
+from rrqmp.runner.frames import FRAME_MOST, BadFrame
+from rrqmp.runner.messages import NOT_FOUND_TYPE, OutcomeStatus, WireRequest, decode_message
+from rrqmp.runner.outcome import ExecutionError, ExecutionOutcome, encode_outcome
+from rrqmp.runner.request import ExecutionRequest, read_request
+
+_OWN_ERRORS: Final = f"{NonRetry.__module__}."
+_FAR_NS: Final = 2**62
+_NON_RETRY_CODE: Final = "non_retry"
+_RETRY_NAMES: Final = frozenset(f"{kind.__module__}.{kind.__qualname__}" for kind in (Retry, Release))
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What is registered beside the handlers of activities: functions of a request, and limits in seconds, by name."""
+
+    by_name: dict[str, Callable[[ExecutionRequest], Any]]
+    limits: dict[str, float]
+
+
+class RunnerJobs:
+    """The handlers of one worker process."""
+
+    def __init__(self, registry: Registry, functions: Functions, signals: Signals) -> None:
+        self._registry = registry
+        self._functions = functions
+        self._signals = signals
+        self._invoker = Invoker(registry, None, result_limit=FRAME_MOST)
+
+    def time_limit(self, activity_type: str) -> float | None:
+        """The handler's own limit in seconds."""
+        return self._functions.limits.get(activity_type)
+
+    def run(self, body: bytes, deadline_ns: int) -> bytes:
+        """Runs one request; the body of the frame that answers it."""
+        wire = decode_message(body)
+        if not isinstance(wire, WireRequest):
+            raise BadFrame(f"{wire!r} is no request")
+        try:
+            request = read_request(wire)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            outcome = ExecutionOutcome.error(wire.job_id, wire.request_id, f"the params cannot be read: {error}")
+        else:
+            outcome = self.execute(request, wire.params, deadline_ns)
+        return encode_outcome(outcome, wire.job_id, wire.request_id)[0]
+
+    def execute(
+        self, request: ExecutionRequest, params: bytes | msgspec.Raw | None = None, deadline_ns: int = _FAR_NS
+    ) -> ExecutionOutcome:
+        """Runs one request; `params` is its parameters as JSON, where they are at hand."""
+        registration = self._registry.get(request.function_name)
+        if registration is None:
+            return request.handler_not_found()
+        function = self._functions.by_name.get(request.function_name)
+        if function is not None:
+            return self._call(function, registration, request)
+        encoded = msgspec.json.encode(request.params) if params is None else bytes(params)
+        return self._invoke(encoded, request, deadline_ns)
+
+    def _call(
+        self, function: Callable[[ExecutionRequest], Any], registration: Registration, request: ExecutionRequest
+    ) -> ExecutionOutcome:
+        try:
+            value = function(request)
+            if type(value) is CoroutineType:
+                value = self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", value))
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything, SystemExit too
+            return _raised(request, failure_of(error, registration), error)
+        return value if isinstance(value, ExecutionOutcome) else request.success(value)
+
+    def _invoke(self, params: bytes, request: ExecutionRequest, deadline_ns: int) -> ExecutionOutcome:
+        bound = self._invoker.prepare(request.function_name)
+        if bound is None:
+            return request.handler_not_found()
+        context = ActivityContext(
+            request.job_id,
+            request.function_name,
+            queue_name=request.context.queue_name,
+            attempt=request.context.attempt,
+            deadline=deadline_ns,
+            signals=self._signals,
+            metadata=request.context.correlation_context,
+        )
+        ended = bound.invoke(params, context)
+        if isinstance(ended, Raised):
+            return _raised(request, ended)
+        return request.success(msgspec.Raw(ended.result))
+
+
+def _raised(request: ExecutionRequest, raised: Raised, error: BaseException | None = None) -> ExecutionOutcome:
+    """What was raised, in words: the orchestrator keeps nothing but the message."""
+    words = f"{raised.error}: {raised.message}" if raised.message else raised.error
+    if isinstance(error, ActivityError) or raised.error.startswith(_OWN_ERRORS):
+        # The handler's own words, as from the constructors.
+        words = raised.message or raised.error
+    if raised.where:
+        words += f" (at {raised.where})"
+    if raised.retryable and (raised.delay is not None or isinstance(error, Retry) or raised.error in _RETRY_NAMES):
+        return request.retry(words, raised.delay)
+    details = {"error": raised.error, "where": raised.where, "traceback": raised.traceback}
+    if raised.retryable and not isinstance(error, NonRetry):
+        return ExecutionOutcome(
+            request.job_id, request.request_id, OutcomeStatus.ERROR, fault=ExecutionError(words, details=details)
+        )
+    # The only error that the orchestrator does not retry; of all this it keeps the words.
+    fault = ExecutionError(words, NOT_FOUND_TYPE, _NON_RETRY_CODE, details)
+    return ExecutionOutcome(request.job_id, request.request_id, OutcomeStatus.ERROR, fault=fault)

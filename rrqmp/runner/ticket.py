@@ -1,0 +1,92 @@
+"""One request in the supervisor, from its frame to its one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+from rrqmp.runner.messages import WireRequest
+from rrqmp.supervisor.worker_handle import WorkerHandle
+
+# The orchestrator's own timer fires at the deadline; whoever loses that race has its runner killed.
+_AHEAD_SECONDS: Final = 0.05
+# A deadline further away than this is none: the board's words hold nanoseconds.
+_LONGEST_SECONDS: Final = 30 * 86_400.0
+_NS: Final = 1e9
+
+
+class TicketStage(StrEnum):
+    """Where a request is; only forward, but that a worker which never began it gives it back."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CONDEMNED = "condemned"
+    ANSWERED = "answered"
+
+
+class Client(Protocol):
+    """The connection that a request came by."""
+
+    @property
+    def congested(self) -> bool: ...
+
+    def answer(self, ticket: Ticket, body: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When an attempt must have been answered: a little before the orchestrator's own deadline.
+
+    `ns` is monotonic; `ahead` is by how many seconds it comes before the orchestrator's.
+    """
+
+    ns: int
+    ahead: float
+
+    @classmethod
+    def read(cls, deadline: datetime | None) -> Deadline | None:
+        """Out of a request; `None` if it has passed."""
+        now = time.monotonic_ns()
+        if deadline is None:
+            return cls(now + round(_LONGEST_SECONDS * _NS), 0.0)
+        left = min((deadline - datetime.now(UTC)).total_seconds(), _LONGEST_SECONDS)
+        if left <= 0:
+            return None
+        ahead = min(_AHEAD_SECONDS, left / 2)
+        return cls(now + round((left - ahead) * _NS), ahead)
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """`body` is the frame's, for the worker. `refusal` is what will be answered once its process is dead."""
+
+    number: int
+    client: Client
+    request: WireRequest
+    body: bytes
+    deadline: Deadline
+    stage: TicketStage = TicketStage.QUEUED
+    worker: WorkerHandle | None = None
+    refusal: bytes = b""
+    # Workers that died before they had begun it.
+    returned: int = 0
+    arrived_ns: int = field(default_factory=time.monotonic_ns)
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a worker may still be given it."""
+        return self.stage is TicketStage.QUEUED
+
+    def close(self) -> None:
+        """It has been answered, or nobody wants its answer any more."""
+        self.stage = TicketStage.ANSWERED
+        # It may lie in the queue for a while yet.
+        self.body = b""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
