@@ -42,6 +42,7 @@ class EngineSettings(TypedDict, total=False):
     prefix: str | None
     node: str | None
     runtime_dir: str | os.PathLike[str] | None
+    metrics_address: str | None
     log_level: str | None
     log_format: str | None
     redis_config: RedisConfig | None

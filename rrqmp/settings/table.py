@@ -192,6 +192,12 @@ class Settings:
     payload_limit: int = _setting(
         MiB, values.size(1024, 512 * MiB), "largest payload, and largest result, as JSON", shown_default="1MiB"
     )
+    metrics_address: str = _setting(
+        "",
+        values.listening_address,
+        "where Prometheus may scrape this supervisor, such as 127.0.0.1:9464",
+        shown_default="off",
+    )
     log_level: str = _setting("info", values.choice("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting("text", values.choice("text", "json"), "text for people, json for collectors")
 

@@ -6,6 +6,7 @@ that names both and says what to give instead.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ Reader: TypeAlias = Callable[[object, str], T]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _APPLICATION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?)?")
+LOOPBACK: Final = "127.0.0.1"
+_PORT_MOST: Final = 65535
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", "embedded:")
 
 
@@ -84,6 +87,29 @@ def name(value: object, origin: str) -> str:
     if not _NAME.fullmatch(given):
         raise _fault(given, origin, "give 1 to 64 letters, digits, dots, dashes or underscores")
     return given
+
+
+def listening_address(value: object, origin: str) -> str:
+    """`HOST:PORT`, `:PORT` or a port alone on this host; `off` or nothing is the empty text. Only addresses in figures.
+
+    A name would have to be looked up by whoever listens, which may take longer than that one may wait.
+    """
+    given = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if given in ("", "off"):
+        return ""
+    host, _, port = (given or "").rpartition(":")
+    host = {"": LOOPBACK, "localhost": LOOPBACK}.get(host, host)
+    if not port.isascii() or not port.isdigit() or int(port) > _PORT_MOST or not _is_address(host):
+        raise _fault(value, origin, f"give an address in figures and a port, such as {LOOPBACK}:9464, or off")
+    return f"{host}:{int(port)}"
+
+
+def _is_address(host: str) -> bool:
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        return ipaddress.ip_address(host[1:-1] if bracketed else host).version == (6 if bracketed else 4)
+    except ValueError:
+        return False
 
 
 def words(check: Callable[[object], str]) -> Reader[tuple[str, ...]]:

@@ -67,7 +67,7 @@ class ImportFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Supervisor to template: the settled settings; descriptors: board, wake eventfd."""
+    """Supervisor to template: the settled settings; descriptors: board, wake eventfd, counts if wanted."""
 
     config: WorkerConfig
     supervisor_pid: int

@@ -50,7 +50,7 @@ class Application:
     handle: TemplateHandle | None = None
     report: Imported | None = None
     _first: asyncio.Future[Imported | ImportFailed] | None = None
-    _given: tuple[WorkerConfig, int, int] | None = None
+    _given: tuple[WorkerConfig, *tuple[int, ...]] | None = None
     _events: TemplateEvents | None = None
     _deaths: list[float] = field(default_factory=list)
     _closing: bool = False
@@ -78,11 +78,14 @@ class Application:
         self.report = answer
         return answer
 
-    def configure(self, config: WorkerConfig, board: int, wake: int, events: TemplateEvents) -> None:
+    def configure(
+        self, config: WorkerConfig, board: int, wake: int, events: TemplateEvents, *, counts: int | None = None
+    ) -> None:
         """Hands the settled settings to this template and to every later one."""
-        self._given, self._events = (config, board, wake), events
+        descriptors = (board, wake) if counts is None else (board, wake, counts)
+        self._given, self._events = (config, *descriptors), events
         if self.handle is not None:
-            self.handle.configure(config, board, wake)
+            self.handle.configure(config, *descriptors)
 
     async def close(self, seconds: float) -> None:
         """Lets the template leave; kills it after that time."""

@@ -38,6 +38,7 @@ class CrewEvents:
     on_refused: Callable[[], None]
     on_boot_loop: Callable[[str], None]
     on_word: Callable[[WorkerHandle, Idle | Answer, list[int]], None] | None = None
+    on_reaped: Callable[[int], None] = lambda page: None
 
 
 class Crew:
@@ -194,6 +195,7 @@ class Crew:
             return
         asyncio.get_running_loop().remove_reader(handle.pidfd)
         self._hearing.catch_up(handle)
+        self._events.on_reaped(handle.page.index)
         was_ready = handle.stage in (Stage.READY, Stage.LEAVING)
         report = examine(handle, status, self.node, self._queues, self._memory_kills)
         self._boots.died(handle, report, was_ready=was_ready)

@@ -66,6 +66,11 @@ class Lease:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
+    @property
+    def is_up(self) -> bool:
+        """Whether Redis answered the last beat."""
+        return self._down_since is None
+
     def nudge(self) -> None:
         """Asks for a beat of every queue now."""
         for event in self._nudges.values():

@@ -31,6 +31,7 @@ from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.lease import Lease, LeaseEvents
 from rrqmp.supervisor.listening import Listener
 from rrqmp.supervisor.log import LOGGER
+from rrqmp.supervisor.measures import Measures
 from rrqmp.supervisor.node_board import take_over
 from rrqmp.supervisor.obituary import announce
 from rrqmp.supervisor.preparation import spares_of, worker_config
@@ -63,6 +64,7 @@ class NodeParts:
     mark: str
     children: Callable[[], set[int]]
     on_boot_loop: Callable[[str], None]
+    measures: Measures
 
 
 class Node:
@@ -76,7 +78,13 @@ class Node:
         self._tasks: set[asyncio.Task[None]] = set()
         self.ladder = Ladder(self._on_wedged)
         names = tuple(keys.queue for keys in parts.queues)
-        events = CrewEvents(self._on_death, self._on_idle_gone, self._on_refused, parts.on_boot_loop)
+        events = CrewEvents(
+            self._on_death,
+            self._on_idle_gone,
+            self._on_refused,
+            parts.on_boot_loop,
+            on_reaped=parts.measures.reaped,
+        )
         self.crew = Crew(parts.board, self.ladder, events, names)
         self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
         self.cancels = Cancels(self.crew, self.ladder, parts.settings.cancel_grace)
@@ -111,7 +119,10 @@ class Node:
         await self._join()
         config = worker_config(parts.settings, parts.rules, parts.types)
         events = TemplateEvents(self.crew.on_forked, self._on_template, self._on_template_gone, parts.on_boot_loop)
-        parts.application.configure(config, parts.board.descriptor, self._wake, events)
+        counts = parts.measures.counts
+        parts.application.configure(
+            config, parts.board.descriptor, self._wake, events, counts=counts.descriptor if counts else None
+        )
         self.lease.start()
         self.trimmer.start()
         self.describer.start()
@@ -206,6 +217,7 @@ class Node:
 
     def _on_death(self, report: ExitReport) -> None:
         announce(report)
+        self.parts.measures.died(report)
         self.sweep.start()
         if report.broken is not None:
             self.parts.board.head[Head.SINGLY_UNTIL] = time.monotonic_ns() + _SINGLY_NS

@@ -30,6 +30,7 @@ from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.looking import log_slots
 from rrqmp.supervisor.node import Node, NodeParts
 from rrqmp.supervisor.node_board import Leftovers, board_path, open_board, remove_board
+from rrqmp.supervisor.observing import Observing
 from rrqmp.supervisor.parent_link import ParentLink
 from rrqmp.supervisor.settlement import take_back
 from rrqmp.supervisor.signals import Signals
@@ -57,6 +58,7 @@ class Supervisor:
         self._application: Application | None = None
         self._embedded: EmbeddedServer | None = None
         self._store: AsyncStore | None = None
+        self._observing: Observing | None = None
         self._board: Board | None = None
         self._board_path: Path | None = None
         # Whether Redis may hold something that only the board tells the next supervisor of.
@@ -101,6 +103,8 @@ class Supervisor:
             last_sweep = Sweep(self._children, set)
             last_sweep.start()
             await last_sweep.finish()
+        if self._observing is not None:
+            await self._observing.close()
         if self._store is not None:
             await self._store.close()
         if self._board is not None and self._board_path is not None:
@@ -126,6 +130,8 @@ class Supervisor:
     async def _prepare(self, resolved: Resolved, report: Imported) -> str:
         settings, application = resolved.settings, self._application
         assert application is not None
+        self._observing = Observing(settings.metrics_address)
+        self._observing.open()
         types = preparation.served_types(settings, report)
         rules = preparation.rules_of(settings)
         self._embedded = preparation.start_embedded(settings.redis_url)
@@ -137,6 +143,7 @@ class Supervisor:
         self._board_path = board_path(settings.runtime_dir, settings.node)
         self._board, leftovers = await open_board(self._board_path, _pages_of(settings))
         self._owing = leftovers is not None
+        self._observing.begin(tuple(settings.queues), types, len(self._board.pages) + 1)
         try:
             if leftovers is not None:
                 await self._clear_up(leftovers, queues, rules)
@@ -153,9 +160,11 @@ class Supervisor:
                     mark=self._mark,
                     children=self._children,
                     on_boot_loop=self._on_boot_loop,
+                    measures=self._observing.measures,
                 )
             )
             await self._node.open()
+            await self._observing.serve(self._node)
         except StoreError as error:
             raise StartFailure(ExitCode.REDIS_UNREACHABLE, str(error)) from None
         return f"{self._store.address} ({facts.name} {facts.version}{', append-only' * facts.append_only})"

@@ -103,10 +103,10 @@ class TemplateHandle:
         """Whether it takes one more fork request: too many under way would fill its socket."""
         return self.stage is TemplateStage.SERVING and len(self._unanswered) < _ORDERS_MOST
 
-    def configure(self, config: WorkerConfig, board: int, wake: int) -> None:
-        """Hands over the settled settings; it answers when it is warm."""
+    def configure(self, config: WorkerConfig, *descriptors: int) -> None:
+        """Hands over the settled settings, and board, wake-up and counts; it answers when it is warm."""
         self.stage = TemplateStage.WARMING
-        self._send(Configure(config=config, supervisor_pid=os.getpid()), (board, wake))
+        self._send(Configure(config=config, supervisor_pid=os.getpid()), descriptors)
 
     def fork(self, life: int, channel: int, dump: int) -> None:
         """Asks for one process; a template that says nothing for two seconds is killed, and replaced."""

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, runtime_checkable
 
 _log: Final = logging.getLogger(__name__)
 
 
-class MetricName(StrEnum):
-    """Every name a sink is called with; counters first, then durations in seconds. A name is public."""
-
-    COMPLETED = "activity_completed"
-    RETRY = "activity_retry"
-    FAILED_NON_RETRY = "activity_failed_non_retry"
-    TIMEOUT = "activity_timeout"
-    CRASHED = "activity_crashed"
-    OUT_OF_MEMORY = "activity_out_of_memory"
-    CANCELLED = "activity_cancelled"
-    DEAD_LETTER = "activity_dead_letter"
-    EXECUTION = "activity_execution"
-
-
 @runtime_checkable
 class MetricsSink(Protocol):
-    """Takes counts and durations; `attributes` names `queue` and `type`. Called often: it must not block."""
+    """Takes counts and durations of workers; `attributes` names `queue` and `type`.
+
+    Called in each worker, by one thread beside the handler's. A `close()` is called before the worker leaves.
+    """
 
     def inc_counter(self, name: str, value: int, attributes: Mapping[str, str]) -> None:
         """Adds `value` to the counter."""
@@ -64,27 +52,28 @@ class LoggingMetrics(MetricsSink):
 class GuardedMetrics(MetricsSink):
     """Stands before a user's sink: what it raises is logged once a name and counted, and goes no further."""
 
-    def __init__(self, sink: MetricsSink) -> None:
+    def __init__(self, sink: MetricsSink, on_failure: Callable[[], None] | None = None) -> None:
         self._sink = sink
+        self._on_failure = on_failure
         self._told: set[str] = set()
         self.failures = 0
 
     def inc_counter(self, name: str, value: int, attributes: Mapping[str, str]) -> None:
         """Passes the count on."""
-        try:
-            self._sink.inc_counter(name, value, attributes)
-        except Exception as error:  # noqa: BLE001 - a user's sink may raise anything, and no outcome hangs on it
-            self._note(name, error)
+        self.call(name, self._sink.inc_counter, name, value, attributes)
 
     def observe_duration(self, name: str, seconds: float, attributes: Mapping[str, str]) -> None:
         """Passes the duration on."""
-        try:
-            self._sink.observe_duration(name, seconds, attributes)
-        except Exception as error:  # noqa: BLE001 - a user's sink may raise anything, and no outcome hangs on it
-            self._note(name, error)
+        self.call(name, self._sink.observe_duration, name, seconds, attributes)
 
-    def _note(self, name: str, error: Exception) -> None:
-        self.failures += 1
-        if name not in self._told:
-            self._told.add(name)
-            _log.error("the metrics sink failed at %s; further failures are only counted", name, exc_info=error)
+    def call(self, what: str, method: Callable[..., None], *arguments: object) -> None:
+        """Calls any method of the sink."""
+        try:
+            method(*arguments)
+        except BaseException as error:  # noqa: BLE001 - a user's sink may raise anything, and no outcome hangs on it
+            self.failures += 1
+            if self._on_failure is not None:
+                self._on_failure()
+            if what not in self._told:
+                self._told.add(what)
+                _log.error("the metrics sink failed at %s; further failures are only counted", what, exc_info=error)

@@ -21,6 +21,7 @@ from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import Word, WorkerState, map_head, map_page
 from rrqmp.shared_state.messages import Go, Ready, WorkerConfig
 from rrqmp.store.connection import BlockingConnection
+from rrqmp.telemetry.shared_counts import CountsWriter, SeriesTable
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.job_life import JobLife
 from rrqmp.worker.life import Equipment, Life
@@ -39,7 +40,7 @@ class Inheritance:
     """What the template hands to one child. Descriptors are numbers.
 
     `control` is the template's own and gets closed; `connection` has no socket yet, and is None where the jobs come
-    from the supervisor.
+    from the supervisor. `counts` is -1 where nobody counts.
     """
 
     control: socket.socket
@@ -47,6 +48,7 @@ class Inheritance:
     dump: int
     board: int
     wake: int
+    counts: int
     supervisor_pid: int
     config: WorkerConfig
     connection: BlockingConnection | None
@@ -95,7 +97,14 @@ def _live(inheritance: Inheritance) -> int:
     record = Record(page, map_head(inheritance.board), inheritance.wake)
     if connection is None:
         return JobLife(channel, record, dumps, config, inheritance.application).run()
-    return Life(Equipment(channel, connection, record, dumps), config, inheritance.application).run()
+    counts = _map_counts(inheritance.counts, page.index, config)
+    return Life(Equipment(channel, connection, record, dumps, counts), config, inheritance.application).run()
+
+
+def _map_counts(descriptor: int, page: int, config: WorkerConfig) -> CountsWriter | None:
+    if descriptor < 0:
+        return None
+    return CountsWriter(descriptor, page, SeriesTable([name for name, _ in config.queues], config.activity_types))
 
 
 def _connect(connection: BlockingConnection) -> None:

@@ -19,6 +19,7 @@ from rrqmp.shared_state.messages import Drain, Leaving, Take, WorkerConfig
 from rrqmp.store.calls.cycle import MAX_CLAIMS, Claim, SlotIdent
 from rrqmp.store.calls.show import show
 from rrqmp.store.connection import BlockingConnection
+from rrqmp.telemetry.shared_counts import CountsWriter
 from rrqmp.worker.attempt_metrics import AttemptMetrics
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
@@ -70,6 +71,7 @@ class Equipment:
     connection: BlockingConnection
     record: Record
     dumps: Dumps
+    counts: CountsWriter | None = None
 
 
 class Life:
@@ -85,6 +87,7 @@ class Life:
         self._connection = equipment.connection
         self._record = equipment.record
         self._dumps = equipment.dumps
+        self._metrics = AttemptMetrics(application.metrics, equipment.counts)
         self._config = config
         self._application = application
         self._pace = Pace(config.claim_limit)
@@ -106,7 +109,7 @@ class Life:
             result_limit=self._config.payload_limit,
         )
         blocked_slot.install(WaitMark(self._record))
-        metrics = AttemptMetrics(self._application.metrics)
+        metrics = self._metrics
         runner = Runner(self._record, self._dumps, source, self._application.registry, invoker, self._config, metrics)
         try:
             if take.inc > 1:
@@ -128,6 +131,7 @@ class Life:
                 record.become(WorkerState.CLAIMING)
             batch = source.claim(ended, self._want())
             ended = NOTHING_ENDED
+            self._metrics.flush()
             if batch is None:
                 if self._orphans.too_many():
                     return self._leave("recycled")
@@ -167,6 +171,7 @@ class Life:
                 # Settled before the callback: a waiter must not depend on it, and it may hang or die.
                 record.settle()
                 runner.source.settle(ended)
+                self._metrics.flush()
                 ended.settlements.clear()
                 self._call_back(claim, batch, runner)
                 break
@@ -228,4 +233,5 @@ class Life:
         except OSError:
             pass
         self._connection.close()
+        self._metrics.close()
         return EXIT_CLEAN

@@ -53,6 +53,8 @@ def _settle(report: ExitReport, broken: BrokenAttempt, runner: Runner) -> int | 
         return queue
     if reply.verdicts[0] is Verdict.OK:
         runner.metrics.broken(broken.queue, broken.activity_type, broken.kind, broken.run_seconds)
+    # Before the callback, which may kill this process too.
+    runner.metrics.flush()
     _call_back(report, broken, queue, runner, source)
     return queue
 
@@ -70,6 +72,7 @@ def _call_back(report: ExitReport, broken: BrokenAttempt, queue: int, runner: Ru
         return
     if report.deaths == 0:
         runner.metrics.dead_letter(broken.queue, broken.activity_type)
+        runner.metrics.flush()
     if report.deaths < _CALLBACK_DEATHS_MOST and runner.wants_dead_letter(broken.activity_type):
         runner.dead_letter(record, queue, _error(report, broken, record))
 

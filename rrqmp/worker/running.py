@@ -86,6 +86,8 @@ class Runner:
             return self._corrupt(claim, batch.token, str(error)), 0
         if registration is None:
             return self._corrupt(claim, batch.token, f"no handler here for {activity_type!r}"), 0
+        if self.metrics.on:
+            self.metrics.claimed(self._queues[batch.queue], activity_type, claim.waited_us)
         timeout_ns = round(registration.timeout_for(spec) * _NS)
         started = self.record.begin(
             activity_id.encode().ljust(_ID_WIDTH)[:_ID_WIDTH],

@@ -139,6 +139,7 @@ class Template:
     _supervisor_pid: int = 0
     _board: int = -1
     _wake: int = -1
+    _counts: int = -1
     _warm: bool = False
     # None where the workers' jobs come from the supervisor.
     _connection: BlockingConnection | None = None
@@ -161,7 +162,8 @@ class Template:
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         self._config, self._supervisor_pid = message.config, message.supervisor_pid
-        self._board, self._wake = map(move_high, descriptors)
+        self._board, self._wake, *counts = map(move_high, descriptors)
+        self._counts = counts[0] if counts else -1
         if not self._warm:
             self._warm = True
             _open_log(message.config)
@@ -182,6 +184,7 @@ class Template:
             dump=dump,
             board=self._board,
             wake=self._wake,
+            counts=self._counts,
             supervisor_pid=self._supervisor_pid,
             config=self._config,
             connection=self._connection,

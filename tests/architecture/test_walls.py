@@ -26,7 +26,7 @@ MAY_USE: dict[str, set[str]] = {
         "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "aio",
         "version",
     },
-    "supervisor": {"errors", "model", "kernel", "settings", "store", "shared_state", "version"},
+    "supervisor": {"errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "version"},
     "engine": {"errors", "model", "telemetry", "settings", "store", "shared_state", "handling", "client"},
     "runner": {
         "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "engine",
@@ -152,4 +152,5 @@ def test_import_of_the_package_loads_no_command_line_and_no_sdk() -> None:
 def test_supervisor_loads_neither_user_side_nor_command_line() -> None:
     loaded = loaded_by("import rrqmp.supervisor.serve")
     unwanted = {"rrqmp.handling", "rrqmp.client", "rrqmp.worker", "rrqmp.engine", "click", "rich", "cloudpickle"}
+    unwanted |= {"prometheus_client"}
     assert not unwanted & loaded

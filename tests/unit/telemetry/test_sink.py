@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from rrqmp.telemetry.sink import GuardedMetrics, LoggingMetrics, MetricName, MetricsSink, NoopMetrics
+from rrqmp.telemetry.sink import GuardedMetrics, LoggingMetrics, MetricsSink, NoopMetrics
+from rrqmp.telemetry.vocabulary import MetricName
 
 
 class Broken:
