@@ -14,7 +14,7 @@ from benchmarks.findings import Finding, tell
 from benchmarks.rig import ROOT
 
 NAMES: Final = (
-    "throughput", "hand_off", "cpu", "kills", "due", "backlog", "enqueue", "memory", "idle", "cancel",
+    "throughput", "hand_off", "cpu", "kills", "due", "backlog", "enqueue", "memory", "idle", "cancel", "cancel_races",
 )  # fmt: skip
 
 

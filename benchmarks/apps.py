@@ -46,6 +46,27 @@ def stuck_in_c(probe: str, context: ActivityContext) -> None:
     sum(itertools.repeat(0))
 
 
+def heeds(probe: str, context: ActivityContext) -> None:
+    """Tells the probe, and once more when it hears of its cancel."""
+    _report(probe, context)
+    while not context.cancel_token.is_cancelled():
+        time.sleep(0)
+    _report(probe, context)
+
+
+def race(payload: tuple[str, int, int], context: ActivityContext) -> int:
+    """Notes its start, then runs for that many microseconds, or until it is cancelled where it heeds that."""
+    began = time.monotonic_ns()
+    notes, microseconds, heeds_cancel = payload
+    descriptor = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.write(descriptor, f"{context.activity_id}\n".encode())
+    os.close(descriptor)
+    while time.monotonic_ns() - began < microseconds * 1000:
+        if heeds_cancel and context.cancel_token.is_cancelled():
+            break
+    return context.attempt
+
+
 def _report(probe: str, context: ActivityContext) -> None:
     words = {"pid": os.getpid(), "deadline": context.deadline, "began": time.monotonic_ns(), "attempt": context.attempt}
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -55,7 +76,7 @@ def _report(probe: str, context: ActivityContext) -> None:
 def make_engine() -> WorkerEngine:
     """All handlers in one application."""
     made = WorkerEngine()
-    for handler in (noop, stamp, stamp_wall, burn, stuck_in_python, stuck_in_c):
+    for handler in (noop, stamp, stamp_wall, burn, stuck_in_python, stuck_in_c, heeds, race):
         made.register_activity(handler)
     return made
 

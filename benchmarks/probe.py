@@ -52,6 +52,11 @@ class Probe:
         pidfd = open_pidfd(words["pid"])
         return Stuck(words["pid"], pidfd, words["began"], words["deadline"], words["attempt"])
 
+    def starts(self) -> int:
+        """Waits for the next word of a handler; when it was said."""
+        began: int = json.loads(self._socket.recv(1000))["began"]
+        return began
+
     def deaths(self, stuck: list[Stuck]) -> list[int]:
         """When each of them died, in their order."""
         poller = select.poll()
