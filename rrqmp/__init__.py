@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from rrqmp.errors import ResultExpired as ResultExpired
     from rrqmp.errors import ResultTimeout as ResultTimeout
     from rrqmp.errors import Retry as Retry
+    from rrqmp.errors import RetryableError as RetryableError
     from rrqmp.errors import SoftTimeout as SoftTimeout
+    from rrqmp.errors import StaleAttempt as StaleAttempt
     from rrqmp.errors import StoreError as StoreError
     from rrqmp.errors import StoreUnavailable as StoreUnavailable
     from rrqmp.errors import SubmissionError as SubmissionError
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from rrqmp.handling.context import ActivityContext as ActivityContext
     from rrqmp.handling.handler import ActivityHandler as ActivityHandler
     from rrqmp.handling.registry import Registry as Registry
+    from rrqmp.handling.worker_facts import WorkerInfo as WorkerInfo
     from rrqmp.model.activity import ActivityRecord as ActivityRecord
     from rrqmp.model.activity_type import ActivityType as ActivityType
     from rrqmp.model.attempt import Attempt as Attempt
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from rrqmp.model.options import ActivityOption as ActivityOption
     from rrqmp.model.options import OnDuplicate as OnDuplicate
     from rrqmp.model.priority import ActivityPriority as ActivityPriority
+    from rrqmp.model.progress import Progress as Progress
     from rrqmp.model.retry import UNLIMITED as UNLIMITED
     from rrqmp.model.retry import RetryPolicy as RetryPolicy
     from rrqmp.model.stats import QueueStats as QueueStats
@@ -88,13 +92,14 @@ _HOMES = {
         "ActivityFailed", "ActivityNotFound", "ActivityOutOfMemory", "ActivityTimedOut", "ActivityUnsuccessful",
         "AlreadyRunning", "BatchSubmissionError", "ConfigurationError", "DuplicateActivity", "IdempotencyConflict",
         "InvalidPayload", "NonRetry", "PayloadTooLarge", "QueueFull", "Release", "ResultError", "ResultExpired",
-        "ResultTimeout", "Retry", "SoftTimeout", "StoreError", "StoreUnavailable", "SubmissionError",
-        "UnsupportedServer", "WorkerError",
+        "ResultTimeout", "Retry", "RetryableError", "SoftTimeout", "StaleAttempt", "StoreError", "StoreUnavailable",
+        "SubmissionError", "UnsupportedServer", "WorkerError",
     ),
     "handling.activity": ("Activity",),
     "handling.context": ("ActivityContext",),
     "handling.handler": ("ActivityHandler",),
     "handling.registry": ("Registry",),
+    "handling.worker_facts": ("WorkerInfo",),
     "model.activity": ("ActivityRecord",),
     "model.activity_type": ("ActivityType",),
     "model.attempt": ("Attempt", "AttemptKind"),
@@ -102,6 +107,7 @@ _HOMES = {
     "model.node": ("NodeDescription", "NodeView", "SlotDescription", "SlotState"),
     "model.options": ("ActivityOption", "OnDuplicate"),
     "model.priority": ("ActivityPriority",),
+    "model.progress": ("Progress",),
     "model.retry": ("UNLIMITED", "RetryPolicy"),
     "model.stats": ("QueueStats",),
     "model.status": ("ActivityStatus",),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rrqmp.model.attempt import Attempt
 
@@ -193,6 +193,14 @@ def _rebuild_retry(kind: type[Retry], message: str, delay: float | None) -> Retr
     return kind(message, delay=delay)
 
 
+@runtime_checkable
+class RetryableError(Protocol):
+    """What any exception may say of itself: `is_retryable`, a truth value or a method that returns one."""
+
+    @property
+    def is_retryable(self) -> bool | Callable[[], bool]: ...
+
+
 class NonRetry(ActivityError):
     """Ends the activity at once: it becomes a dead letter."""
 
@@ -214,6 +222,10 @@ class Release(ActivityError):
 
 def _rebuild_release(kind: type[Release], message: str, checkpoint: Any, delay: float | None) -> Release:
     return kind(message, checkpoint=checkpoint, delay=delay)
+
+
+class StaleAttempt(WorkerError):
+    """This attempt is not its activity's current one any more: somebody else runs or has ended it. Stop working."""
 
 
 class SoftTimeout(BaseException):

@@ -10,6 +10,7 @@ from typing_extensions import Unpack
 
 from rrqmp.client.redis_config import RedisConfig
 from rrqmp.engine.keywords import EngineSettings, plain_settings
+from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.telemetry.sink import MetricsSink
 
 E_co = TypeVar("E_co", covariant=True)
@@ -55,6 +56,14 @@ class WorkerEngineBuilder(Generic[E_co]):
     def metrics(self, sink: MetricsSink) -> Self:
         """Where counts and durations go; called in the workers."""
         return self.settings(metrics=sink)
+
+    def on_worker_start(self, hook: Callable[[], Any] | Callable[[WorkerInfo], Any]) -> Self:
+        """What runs once in each worker before its first claim."""
+        return self.settings(on_worker_start=hook)
+
+    def on_worker_stop(self, hook: Callable[[], Any] | Callable[[WorkerInfo], Any]) -> Self:
+        """What runs in each worker when it leaves."""
+        return self.settings(on_worker_stop=hook)
 
     def settings(self, **settings: Unpack[EngineSettings]) -> Self:
         """Any other setting by its name."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypedDict
 
 from rrqmp.client.redis_config import RedisConfig
 from rrqmp.errors import ConfigurationError
+from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.model.names import check_activity_type, check_queue_name, did_you_mean
 from rrqmp.settings.table import TABLE
 from rrqmp.telemetry.sink import MetricsSink
@@ -47,10 +48,12 @@ class EngineSettings(TypedDict, total=False):
     log_format: str | None
     redis_config: RedisConfig | None
     metrics: MetricsSink | None
+    on_worker_start: Callable[[], Any] | Callable[[WorkerInfo], Any] | None
+    on_worker_stop: Callable[[], Any] | Callable[[WorkerInfo], Any] | None
 
 
 # What the engine keeps for itself; the rest is a line of the table of settings.
-_OWN: Final = ("queue_name", "redis_config", "metrics")
+_OWN: Final = ("queue_name", "redis_config", "metrics", "on_worker_start", "on_worker_stop")
 _WORDS: Final[Mapping[str, Callable[[object], str]]] = {
     "queues": check_queue_name,
     "activity_types": check_activity_type,

@@ -18,6 +18,7 @@ from rrqmp.client.queue import ActivityQueue
 from rrqmp.client.targets import Target
 from rrqmp.engine.builder import WorkerEngineBuilder
 from rrqmp.engine.decorating import ActivityDecorator
+from rrqmp.engine.hooking import WorkerHooks
 from rrqmp.engine.keywords import EngineSettings, plain_settings
 from rrqmp.engine.reference import find_application, refuse_missing_guard, search_path
 from rrqmp.errors import AlreadyRunning, ConfigurationError
@@ -41,7 +42,7 @@ P = TypeVar("P", default=Any)
 R = TypeVar("R", default=Any)
 
 
-class WorkerEngine:
+class WorkerEngine(WorkerHooks):
     """Handlers and settings of one application. Makes no connection and starts no process until it is asked."""
 
     def __init__(self, **settings: Unpack[EngineSettings]) -> None:
@@ -52,6 +53,10 @@ class WorkerEngine:
         self._executor: ActivityExecutor | None = None
         self._child: SupervisorChild | None = None
         self._lock = threading.Lock()
+        if start := settings.get("on_worker_start"):
+            self.on_worker_start(start)
+        if stop := settings.get("on_worker_stop"):
+            self.on_worker_stop(stop)
 
     @classmethod
     def builder(cls) -> WorkerEngineBuilder[Self]:

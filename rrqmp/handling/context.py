@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from typing_extensions import TypeVar
+
+from rrqmp.errors import StaleAttempt
+from rrqmp.handling.checkpoints import decode_checkpoint, encode_checkpoint
+from rrqmp.model.progress import cut_message, millionths
 
 if TYPE_CHECKING:
     # For type checkers alone: what a handler submits with is the same class that a producer has.
@@ -19,19 +24,31 @@ if TYPE_CHECKING:
 E_co = TypeVar("E_co", covariant=True, default="ActivityExecutor")
 
 _EMPTY: Final[Mapping[str, str]] = {}
+_UNREAD: Final = object()
 _log: Final = logging.getLogger("rrqmp.activity")
 
 
 class Signals(Protocol):
-    """What the worker hears from its supervisor while a handler runs."""
+    """What stands between a running handler and the world outside its process."""
 
     def cancelled(self) -> bool: ...
 
     def stopping(self) -> bool: ...
 
+    def report(self, millionths: int | None, message: bytes) -> None: ...
+
+    def save(self, activity_id: str, checkpoint: bytes) -> bool: ...
+
+    def saved(self, activity_id: str) -> bytes: ...
+
+    def shield(self) -> AbstractContextManager[None]: ...
+
 
 class NoSignals:
-    """Nobody calls: for a handler that is run by hand."""
+    """Nobody calls: for a handler that is run by hand. What it saves is kept here, what it reports is forgotten."""
+
+    def __init__(self, checkpoint: bytes = b"") -> None:
+        self.checkpoint = checkpoint
 
     def cancelled(self) -> bool:
         """Never."""
@@ -40,6 +57,31 @@ class NoSignals:
     def stopping(self) -> bool:
         """Never."""
         return False
+
+    def report(self, millionths: int | None, message: bytes) -> None:
+        """Nobody looks."""
+
+    def save(self, activity_id: str, checkpoint: bytes) -> bool:
+        """Kept in memory."""
+        self.checkpoint = checkpoint
+        return True
+
+    def saved(self, activity_id: str) -> bytes:
+        """What was saved last."""
+        return self.checkpoint
+
+    def shield(self) -> AbstractContextManager[None]:
+        """There is nothing to hold off."""
+        return nullcontext()
+
+
+class _ActivityLogger(logging.LoggerAdapter[logging.Logger]):
+    """Adds the ids to the caller's own fields; the library's adapter would drop those."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """The ids win where both name a field."""
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs
 
 
 class CancelReason(StrEnum):
@@ -76,6 +118,7 @@ class ActivityContext(Generic[E_co]):
     """One attempt of one activity. `attempt` counts from 1, `retry_count` from 0; `deadline` is `monotonic_ns` time."""
 
     __slots__ = (
+        "_checkpoint",
         "_executor",
         "_logger",
         "_open_executor",
@@ -109,6 +152,7 @@ class ActivityContext(Generic[E_co]):
         self.metadata = metadata or _EMPTY
         self.deadline = deadline
         self._signals = signals
+        self._checkpoint: Any = _UNREAD
         self._open_executor: Callable[[], Any] | None = None
         self._executor: Any = None
         self._logger: logging.LoggerAdapter[logging.Logger] | None = None
@@ -126,6 +170,42 @@ class ActivityContext(Generic[E_co]):
     def time_remaining(self) -> float:
         """Seconds until the process is killed; negative after the deadline."""
         return (self.deadline - time.monotonic_ns()) / 1e9
+
+    def progress(self, fraction: float | None, message: str = "") -> None:
+        """Says how far it is, from 0 to 1; `None` where only the words count. Costs microseconds: call it at will.
+
+        Readers see the latest a few times a second. Of the message 256 bytes are kept.
+        """
+        share = None if fraction is None else millionths(fraction)
+        self._signals.report(share, cut_message(message))
+
+    @property
+    def checkpoint(self) -> Any:
+        """What an earlier attempt, or this one, saved last; `None` where nothing was. Read at the first use."""
+        if self._checkpoint is _UNREAD:
+            self._checkpoint = decode_checkpoint(self._signals.saved(self.activity_id))
+        return self._checkpoint
+
+    def save_checkpoint(self, state: Any) -> None:
+        """Keeps `state` for the attempts to come: JSON of at most 64 KiB, gone when the activity has ended.
+
+        Blocks for one round trip. Raises `InvalidPayload` or `PayloadTooLarge`, and `StaleAttempt` where the activity
+        has been given to somebody else meanwhile: nothing is stored then.
+        """
+        encoded = encode_checkpoint(state)
+        if not self._signals.save(self.activity_id, encoded):
+            raise StaleAttempt(
+                f"attempt {self.attempt} of {self.activity_type} {self.activity_id} is not its current one any more: "
+                "the checkpoint was not stored, and the result would not be; return"
+            )
+        self._checkpoint = decode_checkpoint(encoded)
+
+    def shield(self) -> AbstractContextManager[None]:
+        """Holds off `SoftTimeout` and task cancellation while its block runs: they come at its end. May be nested.
+
+        The hard limit goes on all the same.
+        """
+        return self._signals.shield()
 
     @property
     def activity_executor(self) -> E_co:
@@ -153,5 +233,5 @@ class ActivityContext(Generic[E_co]):
         """Logs with the ids of the activity as fields."""
         if self._logger is None:
             fields = {"activity_id": self.activity_id, "activity_type": self.activity_type, "attempt": self.attempt}
-            self._logger = logging.LoggerAdapter(_log, fields)
+            self._logger = _ActivityLogger(_log, fields)
         return self._logger

@@ -20,6 +20,8 @@ class CoroutineRunner:
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._instead: BaseException | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Runs it to its end on the worker's loop, then ends the tasks that it left behind."""
@@ -27,10 +29,46 @@ class CoroutineRunner:
         # A handler may have closed the loop under us.
         if runner is None or runner.get_loop().is_closed():
             runner = self._runner = asyncio.Runner()
+        self._instead = None
         try:
-            return runner.run(coroutine)
+            return runner.run(self._attended(coroutine))
+        except asyncio.CancelledError as error:
+            if self._instead is None:
+                raise
+            # With the place where the coroutine stood, and without the asyncio word for it.
+            raise self._instead.with_traceback(error.__traceback__) from None
         finally:
             _end_leftovers(runner.get_loop())
+
+    async def _attended(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        self._task = asyncio.current_task()
+        try:
+            return await coroutine
+        finally:
+            self._task = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a coroutine is under way."""
+        return self._task is not None and not self._task.done()
+
+    def interrupt(self, instead: BaseException | None = None) -> bool:
+        """Cancels the task of the coroutine that runs; false where none does. May be called from a signal handler.
+
+        The coroutine gets a `CancelledError` at its next await; what comes out of it uncaught is raised as `instead`.
+        """
+        task = self._task
+        if task is None or task.done():
+            return False
+        self._instead = instead
+        task.cancel()
+        # The loop may be asleep, and a signal alone does not end its sleep.
+        task.get_loop().call_soon_threadsafe(_nothing)
+        return True
+
+
+def _nothing() -> None:
+    return None
 
 
 def _end_leftovers(loop: asyncio.AbstractEventLoop) -> None:

@@ -9,9 +9,12 @@ import traceback
 from types import CodeType, TracebackType
 from typing import Any, Final
 
-from rrqmp.errors import ConfigurationError, NonRetry, Retry
+import msgspec
+
+from rrqmp.errors import ConfigurationError, InvalidPayload, NonRetry, Release, Retry, SoftTimeout
+from rrqmp.handling.checkpoints import encode_checkpoint
 from rrqmp.handling.limits import DEFAULT_NON_RETRYABLE
-from rrqmp.handling.outcome import Raised
+from rrqmp.handling.outcome import Raised, Released
 from rrqmp.handling.registration import Registration
 from rrqmp.model.attempt import MAX_TEXT
 from rrqmp.model.units import check_seconds
@@ -21,6 +24,19 @@ _LIBRARY_FOLDERS: Final = tuple(
     {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
 _SHOWN_FRAMES: Final = 40
+
+
+def outcome_of(error: BaseException, registration: Registration) -> Raised | Released:
+    """What a handler raised: `Release` gives the activity back, anything else is a failure."""
+    if not isinstance(error, Release):
+        return failure_of(error, registration)
+    try:
+        delay = None if error.delay is None else check_seconds(error.delay, "the delay of Release", least=0.0)
+        checkpoint = b"" if error.checkpoint is None else encode_checkpoint(error.checkpoint)
+    except (ConfigurationError, InvalidPayload) as fault:
+        # Released all the same its state would be lost without a word; an attempt is charged for it.
+        return msgspec.structs.replace(failure_of(error, registration), message=clean_text(f"Release: {fault}"))
+    return Released(message=clean_text(_words(error)), delay=delay, checkpoint=checkpoint)
 
 
 def failure_of(error: BaseException, registration: Registration) -> Raised:
@@ -34,20 +50,37 @@ def failure_of(error: BaseException, registration: Registration) -> Raised:
         where=clean_text(_where(below_us, registration.code)),
         retryable=is_retryable(error, registration),
         delay=delay,
+        timed_out=isinstance(error, SoftTimeout),
     )
 
 
 def is_retryable(error: BaseException, registration: Registration) -> bool:
-    """`NonRetry` and `Retry` say it themselves; then the handler's lists; by default all but hopeless OSErrors."""
+    """`NonRetry` and `Retry` say it themselves; then the handler's lists; then the error's own `is_retryable`.
+
+    By default all but hopeless OSErrors are tried again.
+    """
     if isinstance(error, NonRetry):
         return False
-    if isinstance(error, Retry):
+    if isinstance(error, Retry | Release):
         return True
     if isinstance(error, registration.non_retryable):
         return False
+    if isinstance(error, SoftTimeout):
+        # As for the hard limit: a handler's list of exceptions is not about time.
+        return True
     if registration.retry_on:
         return isinstance(error, registration.retry_on)
-    return not isinstance(error, DEFAULT_NON_RETRYABLE)
+    said = _own_word(error)
+    return said if said is not None else not isinstance(error, DEFAULT_NON_RETRYABLE)
+
+
+def _own_word(error: BaseException) -> bool | None:
+    """What the error says of itself by an attribute or method `is_retryable`; `None` where it says nothing usable."""
+    try:
+        said = getattr(error, "is_retryable", None)
+        return None if said is None else bool(said() if callable(said) else said)
+    except BaseException:
+        return None
 
 
 def clean_text(text: str) -> str:

@@ -12,11 +12,12 @@ import msgspec
 
 from rrqmp.errors import InvalidPayload
 from rrqmp.handling.context import ActivityContext
-from rrqmp.handling.failure import clean_text, failure_of, short_repr
+from rrqmp.handling.failure import clean_text, failure_of, outcome_of, short_repr
 from rrqmp.handling.handler import ActivityHandler
 from rrqmp.handling.outcome import Outcome, Raised, Returned
 from rrqmp.handling.registration import Registration
 from rrqmp.handling.registry import Registry
+from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.model.codec import DEFAULT_LIMIT_BYTES, Codec
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Invoker:
         self._coroutines: CoroutineRunner | None = None
         self._result_limit = result_limit
         self._bound: dict[str, BoundHandler] = {}
+        # Types whose `setup` has not run in this process: empty for most applications, and looked at for each activity.
+        self.not_set_up = {one.activity_type for one in registry if one.wants_setup}
+        self._set_up: list[BoundHandler] = []
 
     def prepare(self, activity_type: str) -> BoundHandler | None:
         """The type's handler, made now if it is not yet; `None` for a type without one. Never raises.
@@ -72,6 +76,36 @@ class Invoker:
         if broken is None:
             self._bound[activity_type] = bound
         return bound
+
+    def set_up(self, activity_type: str, worker: WorkerInfo) -> Raised | None:
+        """Makes the type's handler and calls its `setup`; the failure if one of them raised. Never raises.
+
+        After a failure the handler is made anew for the next try: a half-made one may hold half of everything.
+        """
+        bound = self.prepare(activity_type)
+        if bound is None:
+            return None
+        failure = bound.set_up(worker)
+        if failure is None:
+            self.not_set_up.discard(activity_type)
+            self._set_up.append(bound)
+        else:
+            self._bound.pop(activity_type, None)
+        return failure
+
+    def tear_down(self) -> None:
+        """Calls `teardown` of every handler that was set up, the last one first; what it raises is logged."""
+        while self._set_up:
+            self._set_up.pop().tear_down()
+
+    @property
+    def runs_coroutine(self) -> bool:
+        """Whether an `async def` handler is under way, whose task `interrupt` would cancel."""
+        return self._coroutines is not None and self._coroutines.busy
+
+    def interrupt(self, instead: BaseException | None = None) -> bool:
+        """Cancels the task of an `async def` handler; false where none runs. May be called from a signal handler."""
+        return self._coroutines is not None and self._coroutines.interrupt(instead)
 
     def executor(self) -> ActivityExecutor:
         """The worker's one producer connection."""
@@ -107,6 +141,7 @@ class BoundHandler:
     ) -> None:
         self.registration = registration
         self._broken = broken
+        self._handler = handler
         self._invoker = invoker
         self._limit = result_limit
         self._on_dead_letter = _own_callback(handler)
@@ -135,7 +170,7 @@ class BoundHandler:
             if type(result) is CoroutineType:
                 result = self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", result))
         except BaseException as error:
-            return failure_of(error, self.registration)
+            return outcome_of(error, self.registration)
         return self._returned_none if result is None else self._store(result)
 
     def dead_letter(self, payload: bytes, context: ActivityContext[Any], error: BaseException) -> None:
@@ -148,14 +183,35 @@ class BoundHandler:
             value = None
         context._open_executor = self._open_for_callback
         try:
-            answer = self._on_dead_letter(value, context, error)
-            if type(answer) is CoroutineType:
-                self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", answer))
+            self._finish(self._on_dead_letter(value, context, error))
         except BaseException:
             _log.exception("on_dead_letter of %s failed for %s", context.activity_type, context.activity_id)
 
     def _stored_none(self) -> Outcome:
         return _RETURNED_NONE if self._fits is None else self._store(None)
+
+    def set_up(self, worker: WorkerInfo) -> Raised | None:
+        """Calls the handler's `setup`; the failure if that, or the making of the handler, raised."""
+        if self._broken is not None:
+            return self._broken
+        try:
+            self._finish(self._handler.setup(worker))
+        except BaseException as error:
+            return failure_of(error, self.registration)
+        return None
+
+    def tear_down(self) -> None:
+        """Calls the handler's `teardown`; what that raises is logged."""
+        try:
+            teardown = getattr(self._handler, "teardown", None)
+            if teardown is not None:
+                self._finish(teardown())
+        except BaseException:
+            _log.exception("teardown of %s failed", self.registration.activity_type)
+
+    def _finish(self, answer: Any) -> None:
+        if type(answer) is CoroutineType:
+            self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", answer))
 
     def _store(self, result: object) -> Outcome:
         try:

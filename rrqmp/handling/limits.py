@@ -14,6 +14,7 @@ from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.units import check_seconds
 
 DEFAULT_TIMEOUT_SECONDS: Final = 300.0
+DEFAULT_SETUP_SECONDS: Final = 120.0
 # Failures that another attempt will not mend; a handler that knows better lists them in retry_on.
 DEFAULT_NON_RETRYABLE: Final = (PermissionError, FileNotFoundError, FileExistsError)
 
@@ -22,6 +23,8 @@ class HandlerOptions(TypedDict, total=False):
     """Keywords of a decorator or of `register_activity`; the class attributes of the same names mean the same."""
 
     timeout: float | timedelta | None
+    soft_timeout: float | timedelta | None
+    setup_timeout: float | timedelta | None
     max_retries: int | None
     retry: RetryPolicy | None
     retry_on: tuple[type[BaseException], ...]
@@ -30,7 +33,7 @@ class HandlerOptions(TypedDict, total=False):
 
 NAMES: Final = tuple(HandlerOptions.__annotations__)
 # Words of a later version: taking them in silence would promise what nobody does yet.
-RESERVED: Final = ("memory_limit", "soft_timeout", "setup_timeout", "setup", "teardown")
+RESERVED: Final = ("memory_limit",)
 _LIKENESS: Final = 0.8
 
 
@@ -39,6 +42,8 @@ class Limits:
     """A handler's checked options; durations in seconds, memory in bytes. `retry` holds the number of retries too."""
 
     timeout: float = DEFAULT_TIMEOUT_SECONDS
+    soft_timeout: float | None = None
+    setup_timeout: float = DEFAULT_SETUP_SECONDS
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     retry_on: tuple[type[BaseException], ...] = ()
     non_retryable: tuple[type[BaseException], ...] = ()
@@ -83,7 +88,7 @@ def _refuse_near_miss(name: str, owner: type) -> None:
     where = f"{owner.__module__}.{owner.__qualname__}"
     if name in RESERVED:
         raise ConfigurationError(f"{where}.{name}: not in this version, and nothing would heed it; rename or remove it")
-    words = (*NAMES, "activity_type", "on_dead_letter")
+    words = (*NAMES, "activity_type", "on_dead_letter", "setup", "teardown")
     meant = None if name in words else nearest(name, words, _LIKENESS)
     if meant:
         raise ConfigurationError(f"{where}.{name} is no option: did you mean '{meant}'? Else rename it")
@@ -98,8 +103,16 @@ def _checked(given: Mapping[str, Any]) -> Limits:
         if "retry" in given and retry.max_retries not in (most, RetryPolicy().max_retries):
             raise ConfigurationError(f"max_retries is {most} and retry says {retry.max_retries}: give one")
         retry = RetryPolicy(most, retry.base, retry.cap, retry.jitter)
+    timeout = check_seconds(given.get("timeout", DEFAULT_TIMEOUT_SECONDS), "timeout")
+    soft = check_seconds(given["soft_timeout"], "soft_timeout") if "soft_timeout" in given else None
+    if soft is not None and soft >= timeout:
+        raise ConfigurationError(
+            f"soft_timeout is {soft:g} s and timeout {timeout:g} s: the soft limit must come first, or nobody hears it"
+        )
     return Limits(
-        timeout=check_seconds(given.get("timeout", DEFAULT_TIMEOUT_SECONDS), "timeout"),
+        timeout=timeout,
+        soft_timeout=soft,
+        setup_timeout=check_seconds(given.get("setup_timeout", DEFAULT_SETUP_SECONDS), "setup_timeout"),
         retry=retry,
         retry_on=_check_kinds(given.get("retry_on", ()), "retry_on"),
         non_retryable=_check_kinds(given.get("non_retryable", ()), "non_retryable"),

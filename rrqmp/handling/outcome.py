@@ -23,6 +23,15 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool = True
     delay: float | None = None
     result_repr: str = ""
+    timed_out: bool = False
 
 
-Outcome: TypeAlias = Returned | Raised
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """The handler gives its activity back, uncounted; `checkpoint` is JSON, empty where there is none to store."""
+
+    message: str = ""
+    delay: float | None = None
+    checkpoint: bytes = b""
+
+
+Outcome: TypeAlias = Returned | Raised | Released

@@ -37,6 +37,8 @@ class Registration:
     activity_type: str
     factory: Callable[[], Any]
     timeout: float
+    soft_timeout: float | None
+    setup_timeout: float
     retry: RetryPolicy
     retry_on: tuple[type[BaseException], ...]
     non_retryable: tuple[type[BaseException], ...]
@@ -55,14 +57,22 @@ class Registration:
     @property
     def wants_dead_letter(self) -> bool:
         """Whether the handler has an `on_dead_letter` of its own; told without making it: that is user code."""
+        return self._has_own("on_dead_letter")
+
+    @property
+    def wants_setup(self) -> bool:
+        """Whether the handler has a `setup` of its own."""
+        return self._has_own("setup")
+
+    def _has_own(self, name: str) -> bool:
         holder = self.factory.instance if isinstance(self.factory, Ready) else self.factory
-        callback = getattr(holder, "on_dead_letter", None)
-        return callback is not None and getattr(callback, "__func__", callback) is not ActivityHandler.on_dead_letter
+        method = getattr(holder, name, None)
+        return method is not None and getattr(method, "__func__", method) is not getattr(ActivityHandler, name)
 
     def describe(self) -> dict[str, object]:
         """The limits and the origin, in plain values, for a report."""
         return {
-            "activity_type": self.activity_type, "timeout": self.timeout,
+            "activity_type": self.activity_type, "timeout": self.timeout, "soft_timeout": self.soft_timeout,
             "max_retries": self.retry.max_retries, "is_async": self.is_async, "origin": self.origin,
         }  # fmt: skip
 
@@ -116,6 +126,8 @@ def _register_class(declared: object, kind: type, factory: Callable[[], Any], op
         raise ConfigurationError(f"{origin} has no handle(self, payload, context): write it")
     if factory is kind:
         _check_constructible(kind, origin)
+    _check_takes(kind, "setup", ("worker",), origin)
+    _check_takes(kind, "teardown", (), origin)
     name = declared if declared is not None else kind.activity_type
     if name is None:
         name = snake_case(kind.__name__)
@@ -133,6 +145,8 @@ def _register_function(declared: object, function: Callable[..., Any], options: 
         declared = getattr(function, "__name__", "<lambda>")
         if declared == "<lambda>":
             raise ConfigurationError(f"{origin} has no name: register it as register_activity('name', function)")
+    if options.get("setup_timeout") is not None:
+        raise ConfigurationError(f"{origin}: setup_timeout is for a class with a setup(self, worker); leave it out")
     limits = check_limits(options, origin)
     signature = read_signature(function, origin, bound=False)
     return _assemble(declared, FunctionHandler(function), limits, signature, _NO_TYPES, _code(function), origin)
@@ -161,6 +175,8 @@ def _assemble(
         activity_type=name,
         factory=factory,
         timeout=limits.timeout,
+        soft_timeout=limits.soft_timeout,
+        setup_timeout=limits.setup_timeout,
         retry=limits.retry,
         retry_on=limits.retry_on,
         non_retryable=limits.non_retryable,
@@ -207,6 +223,18 @@ def _check_constructible(kind: type, origin: str) -> None:
             f"{origin} is made without arguments in each worker, and its __init__ wants them ({error}): "
             "register an instance, or give them defaults"
         ) from None
+
+
+def _check_takes(kind: type, name: str, arguments: tuple[str, ...], origin: str) -> None:
+    signature = inspect.signature(getattr(kind, name))
+    bound = inspect.getattr_static(kind, name)
+    itself = () if isinstance(bound, staticmethod | classmethod) else ("self",)
+    try:
+        signature.bind(*itself, *arguments)
+    except TypeError:
+        spelled = ", ".join(signature.parameters)
+        wanted = ", ".join(("self", *arguments))
+        raise ConfigurationError(f"{origin}: {name} takes ({spelled}): write {name}({wanted})") from None
 
 
 def _code(function: Any) -> CodeType | None:

@@ -1,17 +1,20 @@
-"""The handlers of one application, one a type."""
+"""The handlers of one application, one a type, and what it wants done around them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rrqmp.errors import ConfigurationError
+from rrqmp.handling.hooks import WorkerHook
 from rrqmp.handling.registration import Registration
 
 
 class Registry:
-    """Registrations by activity type, in the order in which they were added."""
+    """Registrations by activity type, in the order in which they were added, and the hooks around a worker's life."""
 
     def __init__(self) -> None:
+        self.on_worker_start: list[WorkerHook] = []
+        self.on_worker_stop: list[WorkerHook] = []
         self._registrations: dict[str, Registration] = {}
 
     def add(self, registration: Registration) -> None:

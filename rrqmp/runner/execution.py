@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import CoroutineType
@@ -13,9 +14,10 @@ from rrqmp.errors import ActivityError, NonRetry, Release, Retry
 from rrqmp.handling.context import ActivityContext, Signals
 from rrqmp.handling.failure import failure_of
 from rrqmp.handling.invocation import Invoker
-from rrqmp.handling.outcome import Raised
+from rrqmp.handling.outcome import Raised, Released
 from rrqmp.handling.registration import Registration
 from rrqmp.handling.registry import Registry
+from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.runner.frames import FRAME_MOST, BadFrame
 from rrqmp.runner.messages import NOT_FOUND_TYPE, OutcomeStatus, WireRequest, decode_message
 from rrqmp.runner.outcome import ExecutionError, ExecutionOutcome, encode_outcome
@@ -86,6 +88,13 @@ class RunnerJobs:
         return value if isinstance(value, ExecutionOutcome) else request.success(value)
 
     def _invoke(self, params: bytes, request: ExecutionRequest, deadline_ns: int) -> ExecutionOutcome:
+        if request.function_name in self._invoker.not_set_up:
+            # Inside the first job's deadline: nobody here could give the job back.
+            failure = self._invoker.set_up(
+                request.function_name, WorkerInfo(os.uname().nodename, None, os.getpid(), ())
+            )
+            if failure is not None:
+                return _raised(request, failure)
         bound = self._invoker.prepare(request.function_name)
         if bound is None:
             return request.handler_not_found()
@@ -101,6 +110,9 @@ class RunnerJobs:
         ended = bound.invoke(params, context)
         if isinstance(ended, Raised):
             return _raised(request, ended)
+        if isinstance(ended, Released):
+            # There is no queue here to give it back to.
+            return request.retry(ended.message or "released", ended.delay)
         return request.success(msgspec.Raw(ended.result))
 
 

@@ -58,9 +58,10 @@ class Word(IntEnum):
     DUMP_FD = 17
     SOFT = 18  # when the soft limit comes; 0 where there is none
     WAITING = 19  # the SEQ whose handler waits for another activity; 0 for none
-    PROGRESS_COUNT = 20  # raised after each report of progress, which publishes the two below
+    PROGRESS_COUNT = 20  # odd while a report of progress is being written, raised again after it
     PROGRESS = 21  # in millionths; PROGRESS_NONE for none
     PROGRESS_BYTES = 22
+    PROGRESS_SEQ = 23  # the SEQ that the report is about
 
     PID = 64
     START_TIME = 65
@@ -79,6 +80,9 @@ class Word(IntEnum):
 _ID_AT: Final = 1024
 _TYPE_AT: Final = 1088
 TYPE_BYTES_MOST: Final = 128
+_PROGRESS_AT: Final = 1280
+PROGRESS_BYTES_MOST: Final = 256
+PROGRESS_NONE: Final = 2**63
 _BATCH_AT: Final = 2048
 _BOOT_AT: Final = 1024
 _MARK_AT: Final = 1088
@@ -97,6 +101,7 @@ class WorkerState(IntEnum):
     RUNNING = 5
     SETTLING = 6
     LEAVING = 7
+    SETTING_UP = 8
 
 
 class Draining(IntEnum):
@@ -189,6 +194,27 @@ class Page:
         """Ids of the batch that come after the one that is running."""
         ids, position = self.batch()
         return ids[position + 1 :]
+
+    def write_progress(self, millionths: int, message: bytes) -> None:
+        """Says how far the activity that runs is; `PROGRESS_NONE` where only the words count."""
+        words, size = self.words, min(len(message), PROGRESS_BYTES_MOST)
+        count = words[Word.PROGRESS_COUNT] | 1
+        words[Word.PROGRESS_COUNT] = count
+        words[Word.PROGRESS] = millionths
+        self._bytes[_PROGRESS_AT : _PROGRESS_AT + size] = message[:size]
+        words[Word.PROGRESS_BYTES] = size
+        words[Word.PROGRESS_SEQ] = words[Word.SEQ]
+        words[Word.PROGRESS_COUNT] = count + 1
+
+    def read_progress(self) -> tuple[int, bytes] | None:
+        """Millionths and message of the activity that runs; `None` where it has said nothing, or is just saying it."""
+        words = self.words
+        count, seq = words[Word.PROGRESS_COUNT], words[Word.SEQ]
+        if not count or count % 2 or words[Word.PROGRESS_SEQ] != seq or not self.busy:
+            return None
+        size = min(words[Word.PROGRESS_BYTES], PROGRESS_BYTES_MOST)
+        found = words[Word.PROGRESS], bytes(self._bytes[_PROGRESS_AT : _PROGRESS_AT + size])
+        return found if words[Word.PROGRESS_COUNT] == count and words[Word.SEQ] == seq else None
 
     def write_report(self, report: bytes) -> bool:
         """Leaves an exit report for the successor, or for the next supervisor; false if it is too long."""

@@ -104,12 +104,16 @@ class Go(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Take(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Supervisor to worker: you are process `inc` of `slot`; settle `report` (encoded, or empty) before you claim."""
+    """Supervisor to worker: you are process `inc` of `slot`; settle `report` (encoded, or empty) before you claim.
+
+    `aside` are types whose `setup` has killed its process lately, and for how many seconds they are to be left alone.
+    """
 
     node: str
     slot: int
     inc: int
     report: bytes = b""
+    aside: tuple[tuple[str, float], ...] = ()
 
 
 class Drain(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -20,6 +20,13 @@ from rrqmp.supervisor.worker_handle import WorkerHandle
 _DUMP_HEAD_BYTES: Final = 16 * 1024
 _DUMP_TAIL_BYTES: Final = 32 * 1024
 _NS: Final = 1e9
+# What ran, where no activity is charged.
+_WHOSE_CODE: Final = {
+    WorkerState.STARTING: "in on_worker_start",
+    WorkerState.SETTING_UP: "in setup of {}",
+    WorkerState.RECOVERING: "in on_dead_letter of {}",
+    WorkerState.LEAVING: "in teardown or on_worker_stop",
+}
 _LINE_FEED: Final = "\n"
 _FOREIGN: Final = re.compile(r"[^\n -~]")
 
@@ -94,6 +101,8 @@ def examine(
     charge = judge(record, memory_kill=unordered_kill and memory_kills.risen())
     dump = trim(read_dump(handle.dump, handle.dumped_from))
     notes = list(handle.notes)
+    if charge is None and handle.ordered in (KillReason.NONE, KillReason.TIMED_OUT) and record.seq != record.ended:
+        notes.append(_WHOSE_CODE.get(record.state, "in no activity").format(handle.page.activity_type()))
     if charge is not None and not dump and not any(note.startswith("no stack") for note in notes):
         notes.append(_why_no_stack(status, charge))
     return ExitReport(

@@ -40,12 +40,15 @@ class Boots:
         One that ran something and died young, at nobody's cost, spoilt its own page: no sign of a bad start, and yet no
         reason to fork as fast as the processor can.
         """
+        if not was_ready and handle.ordered in (KillReason.NONE, KillReason.TIMED_OUT):
+            self._failed(f"workers die before they can work: {report.describe()}")
+            return
         unordered = handle.ordered is KillReason.NONE and bool(report.signal or report.exit_code)
         if unordered and was_ready and report.broken is None and report.life_seconds < _PROVEN_SECONDS:
             self._backoff.failed()
         elif handle.page.words[Word.SEQ]:
             self._backoff.succeeded()
-        elif handle.ordered is KillReason.NONE and (not was_ready or report.exit_code):
+        elif handle.ordered is KillReason.NONE and report.exit_code:
             self._failed(f"workers die before they can work: {report.describe()}")
 
     def not_forked(self, *, for_want: bool) -> None:

@@ -20,6 +20,7 @@ from rrqmp.supervisor.hearing import Hearing, HearingEvents
 from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.roster import Roster
+from rrqmp.supervisor.setup_deaths import SetupDeaths
 from rrqmp.supervisor.succession import Succession
 from rrqmp.supervisor.template_handle import TemplateHandle
 from rrqmp.supervisor.worker_handle import PendingReport, Slot, Stage, Tenure, WorkerHandle
@@ -27,6 +28,7 @@ from rrqmp.supervisor.worker_handle import PendingReport, Slot, Stage, Tenure, W
 READY_SECONDS: Final = 30.0
 # A fork marks all pages of the template anew and slows the children that share them: the successor goes first.
 _NEXT_SPARE_SECONDS: Final = 0.05
+_ITS_OWN_FAULT: Final = (KillReason.NONE, KillReason.TIMED_OUT)
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Crew:
             ladder, HearingEvents(self._boots.ready, self._settled, events.on_refused, events.on_word)
         )
         self._memory_kills = MemoryKills()
+        self._setup_deaths = SetupDeaths()
         self._lives = 0
         self._retry: asyncio.TimerHandle | None = None
         self._suspended = False
@@ -131,7 +134,8 @@ class Crew:
         words = handle.page.words
         words[Word.SLOT], words[Word.INC] = slot.number + 1, handle.inc
         report = encode_report(slot.pending.report) if slot.pending else b""
-        self._send(handle, Take(node=self.node, slot=slot.number, inc=handle.inc, report=report))
+        aside = self._setup_deaths.aside()
+        self._send(handle, Take(node=self.node, slot=slot.number, inc=handle.inc, report=report, aside=aside))
 
     def _send(self, handle: WorkerHandle, message: messages.Message) -> None:
         try:
@@ -179,7 +183,10 @@ class Crew:
             self._send_drain(handle)
 
     def _not_ready(self, handle: WorkerHandle) -> None:
-        if handle.stage is Stage.STARTING:
+        if handle.stage is Stage.STARTING and handle.page.busy:
+            # In a hook of the application, which has a deadline of its own.
+            asyncio.get_running_loop().call_later(READY_SECONDS, self._not_ready, handle)
+        elif handle.stage is Stage.STARTING:
             handle.notes.append(f"not ready within {READY_SECONDS:.0f} s")
             self._ladder.kill(handle)
 
@@ -199,6 +206,8 @@ class Crew:
         was_ready = handle.stage in (Stage.READY, Stage.LEAVING)
         report = examine(handle, status, self.node, self._queues, self._memory_kills)
         self._boots.died(handle, report, was_ready=was_ready)
+        if handle.page.state is WorkerState.SETTING_UP and handle.ordered in _ITS_OWN_FAULT:
+            self._setup_deaths.died(handle.page.activity_type())
         slot = handle.slot
         if slot is not None and slot.worker is handle:
             slot.vacated(in_order=was_ready and report.broken is None and report.exit_code == 0)

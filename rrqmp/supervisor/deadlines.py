@@ -1,4 +1,4 @@
-"""Watching the board: whose deadline has come, and whose batch is held up by one long activity.
+"""Watching the board: whose deadline or soft limit has come, and whose batch is held up by one long activity.
 
 No work for an ordinary activity: the supervisor publishes when it will look next, and a worker whose deadline lies
 before that wakes it through an eventfd.
@@ -15,6 +15,7 @@ from typing import Final
 from rrqmp.shared_state.board import Head, KillReason, Word
 from rrqmp.shared_state.fence import make_fence
 from rrqmp.supervisor.ladder import Ladder
+from rrqmp.supervisor.soft_limits import SoftLimits
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
 
 # Never later than this, so that a wake-up lost for whatever reason costs a quarter of a second and not a deadline.
@@ -40,6 +41,7 @@ class DeadlineWatch:
         self._workers = workers
         self._on_held_up = on_held_up
         self._on_looked = on_looked
+        self._soft_limits = SoftLimits()
         self._fence = make_fence()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -87,6 +89,7 @@ class DeadlineWatch:
             if self._ladder.condemn(handle, seq, KillReason.TIMED_OUT):
                 struck.append(handle)
             return never, never
+        deadline = min(deadline, self._soft_limits.examine(handle, seq, now))
         if not look_at or words[Word.REVOKED] == words[Word.CLAIM_SEQ]:
             return deadline, never
         if look_at <= now:

@@ -17,6 +17,10 @@ _KINDS: Final = {
     KillReason.CANCELLED: AttemptKind.CANCELLED,
     KillReason.OUT_OF_MEMORY: AttemptKind.OUT_OF_MEMORY,
 }
+# Whatever user code runs in these, it is no activity's.
+_NO_ACTIVITY: Final = frozenset(
+    {WorkerState.STARTING, WorkerState.SETTING_UP, WorkerState.RECOVERING, WorkerState.LEAVING}
+)
 # What goes back to the queue as if it had not been started.
 _UNCHARGED: Final = frozenset({KillReason.RELEASED, KillReason.FENCED})
 
@@ -57,7 +61,7 @@ def judge(record: Record, *, memory_kill: bool) -> Charge | None:
 
     `memory_kill`: the kernel killed for memory meanwhile and the process died of SIGKILL that nobody here ordered.
     """
-    if record.seq == 0 or record.state in (WorkerState.STARTING, WorkerState.RECOVERING):
+    if record.seq == 0 or record.state in _NO_ACTIVITY:
         return None
     if record.reason in _UNCHARGED:
         # Meant for the process, whatever it runs: it may have begun its next activity since the order.

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from rrqmp.model.attempt import AttemptKind
 from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.supervisor.log import LOGGER
 
@@ -36,6 +37,6 @@ def _text(report: ExitReport) -> str:
             f"{broken.run_seconds:.2f} s in {place} (pid {report.pid}): {cost}"
         )
     lines = [first, *report.notes]
-    if broken is not None and report.stack:
+    if report.stack and (broken is not None or report.summary == AttemptKind.TIMED_OUT):
         lines += report.stack.rstrip().splitlines()
     return "\n         ".join(lines)

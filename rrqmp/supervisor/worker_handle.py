@@ -46,6 +46,9 @@ class WorkerHandle:
     wedged: bool = False
     # Where in its file the dump of its death begins: behind those that were only looked at.
     dumped_from: int = 0
+    # When the signal of a soft limit goes out again, and after how long once more.
+    soft_again_ns: int = 0
+    soft_pause_ns: int = 0
     born: float = field(default_factory=time.monotonic)
     notes: list[str] = field(default_factory=list)
 

@@ -23,6 +23,7 @@ from rrqmp.shared_state.messages import Go, Ready, WorkerConfig
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.telemetry.shared_counts import CountsWriter, SeriesTable
 from rrqmp.worker.dumps import Dumps
+from rrqmp.worker.hooked import EXIT_HOOK_FAILED, start_hooks_pass, take_leave
 from rrqmp.worker.job_life import JobLife
 from rrqmp.worker.life import Equipment, Life
 from rrqmp.worker.record import Record
@@ -93,12 +94,20 @@ def _live(inheritance: Inheritance) -> int:
     page.words[Word.BASE_RSS] = proc.resident_bytes(os.getpid())
     inheritance.deaf.arm()
     gc.enable()
-    messages.send(channel, Ready())
     record = Record(page, map_head(inheritance.board), inheritance.wake)
+    registry = inheritance.application.registry
+    if not start_hooks_pass(registry, record, config):
+        return EXIT_HOOK_FAILED
+    messages.send(channel, Ready())
+    life: JobLife | Life
     if connection is None:
-        return JobLife(channel, record, dumps, config, inheritance.application).run()
-    counts = _map_counts(inheritance.counts, page.index, config)
-    return Life(Equipment(channel, connection, record, dumps, counts), config, inheritance.application).run()
+        life = JobLife(channel, record, dumps, config, inheritance.application)
+    else:
+        counts = _map_counts(inheritance.counts, page.index, config)
+        life = Life(Equipment(channel, connection, record, dumps, counts), config, inheritance.application)
+    status = life.run()
+    take_leave(registry, record, config, life.tear_down)
+    return status
 
 
 def _map_counts(descriptor: int, page: int, config: WorkerConfig) -> CountsWriter | None:

@@ -12,10 +12,10 @@ from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import ID_BYTES, WorkerState
 from rrqmp.shared_state.enclosing import disclose, enclosed
 from rrqmp.shared_state.messages import Answer, Drain, Idle, Job, Leaving, Settled, Take, WorkerConfig
+from rrqmp.worker.board_signals import BoardSignals
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
 from rrqmp.worker.record import Record
-from rrqmp.worker.running import BoardSignals
 
 _NS: Final = 1_000_000_000
 _EXIT_CLEAN: Final = 0
@@ -82,6 +82,9 @@ class JobLife:
         left = job.deadline_ns - time.monotonic_ns()
         own = jobs.time_limit(job.activity_type)
         return max(1, left if own is None else min(left, round(own * _NS)))
+
+    def tear_down(self) -> None:
+        """There is no setup here to take back."""
 
     def _leave(self, reason: str) -> int:
         self._record.become(WorkerState.LEAVING)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rrqmp.client import blocked_slot
-from rrqmp.errors import ActivityFailed, StoreUnavailable
+from rrqmp.errors import StoreUnavailable
 from rrqmp.handling.application import Application
 from rrqmp.handling.invocation import Invoker
 from rrqmp.model.attempt import Ending
@@ -25,7 +25,7 @@ from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
 from rrqmp.worker.queue_source import NOTHING_ENDED, Batch, Ended, NotOurs, QueueSource, Woken
 from rrqmp.worker.record import Record
-from rrqmp.worker.recovery import recover
+from rrqmp.worker.recovery import error_of, recover
 from rrqmp.worker.running import Runner
 from rrqmp.worker.waiting import WaitMark
 
@@ -92,6 +92,7 @@ class Life:
         self._application = application
         self._pace = Pace(config.claim_limit)
         self._orphans = OrphanWatch()
+        self._invoker: Invoker | None = None
 
     def run(self) -> int:
         """Lives until it is told to leave, finds its supervisor dead, or may claim no more; the exit status."""
@@ -102,7 +103,9 @@ class Life:
         types = [kind for kind in self._application.registry.types() if not served or kind in served]
         ident = SlotIdent(take.node, take.slot, take.inc)
         source = QueueSource(self._connection, self._config, self._config.rules, types, ident)
-        invoker = Invoker(
+        for kind, seconds in take.aside:
+            source.set_aside(kind, seconds)
+        self._invoker = invoker = Invoker(
             self._application.registry,
             self._open_executor,
             self._open_async_executor,
@@ -119,6 +122,11 @@ class Life:
             return self._serve(source, runner)
         except NotOurs as refusal:
             return self._leave(refusal.status.value)
+
+    def tear_down(self) -> None:
+        """After `run`: calls `teardown` of all handlers that were set up."""
+        if self._invoker is not None:
+            self._invoker.tear_down()
 
     def _serve(self, source: QueueSource, runner: Runner) -> int:
         record = self._record
@@ -161,8 +169,12 @@ class Life:
         ended = Ended(batch.queue, [])
         began = time.monotonic_ns()
         last = len(claims) - 1
+        not_set_up = runner.invoker.not_set_up
         for position, claim in enumerate(claims):
             if words[Word.DRAINING] or (position and (record.revoked or time.monotonic_ns() - began > _BATCH_NS)):
+                break
+            if claim.activity_type in not_set_up and not runner.setting_up.ready(claim, position, more=position < last):
+                # This one and the rest go back, uncounted, by the slot's next statement.
                 break
             settlement, run_ns = runner.run(claim, batch, position, more=position < last)
             self._pace.saw(run_ns)
@@ -182,7 +194,7 @@ class Life:
         # One that was cancelled meanwhile has ended as that, whatever its handler raised.
         if stored is not None and stored.attempts and stored.status is ActivityStatus.DEAD_LETTER:
             failure = stored.attempts[-1]
-            error = ActivityFailed(f"{failure.error}: {failure.message}", failure, stored.attempts)
+            error = error_of(failure.kind, f"{failure.error}: {failure.message}", stored)
             runner.dead_letter(stored, batch.queue, error)
 
     def _open_executor(self) -> ActivityExecutor:

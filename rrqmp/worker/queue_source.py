@@ -85,9 +85,12 @@ class QueueSource:
         self._weights = [weight for _, weight in config.queues] if config.weighted else None
         self._poll_seconds = config.poll_seconds
         self._seq = 0
-        self._wakes = {keys.wake(kind): (place, kind) for place, keys in enumerate(self.keys) for kind in self.types}
+        self._all_types = self.types
+        # Types that are left alone for a while, each with the monotonic time at which it is served again.
+        self._aside: dict[str, float] = {}
+        self._wakes = self._wakes_of(self.types)
         self._woken: list[list[str]] = [[] for _ in self.keys]
-        self._claims_at_once = len(self.keys) == 1 and len(self.types) <= _MOST_NAMED
+        self._claims_at_once = len(self.keys) == 1 and 0 < len(self.types) <= _MOST_NAMED
         # What the claim at the wake-up has brought is the answer to the next call of `claim`.
         self._asked = False
         self._early: Batch | None = None
@@ -100,6 +103,8 @@ class QueueSource:
         if self._asked:
             self._asked, early = False, self._early
             return early
+        if self._aside:
+            self._bring_back()
         unsettled = bool(ended.settlements)
         for queue in self._order():
             mine = unsettled and queue == ended.queue
@@ -118,6 +123,28 @@ class QueueSource:
                     self._cycle(ended.queue, 0, ended.settlements)
                 return Batch(queue, seq, self.ident.token(seq), reply.claims)
         return None
+
+    def set_aside(self, activity_type: str, seconds: float) -> None:
+        """Claims no activity of this type for so long; what is held of it goes back by the next statement."""
+        self._aside[activity_type] = time.monotonic() + seconds
+        self._choose()
+
+    def _bring_back(self) -> bool:
+        """Serves again what has been aside for long enough; true if that is any type."""
+        now = time.monotonic()
+        over = [kind for kind, until in self._aside.items() if until <= now]
+        for kind in over:
+            del self._aside[kind]
+        if over:
+            self._choose()
+        return bool(over)
+
+    def _choose(self) -> None:
+        self.types = tuple(kind for kind in self._all_types if kind not in self._aside)
+        self._wakes = self._wakes_of(self.types)
+
+    def _wakes_of(self, types: Sequence[str]) -> dict[str, tuple[int, str]]:
+        return {keys.wake(kind): (place, kind) for place, keys in enumerate(self.keys) for kind in types}
 
     def settle(self, ended: Ended) -> CycleReply:
         """Settles, and gives back whatever else the slot is said to hold in that queue."""
@@ -142,6 +169,12 @@ class QueueSource:
         """
         connection = self.connection
         seconds = self._poll_seconds * (1 - _POLL_JITTER * random.random())
+        if self._aside:
+            if self._bring_back():
+                return Woken.WORK
+            seconds = min(seconds, max(0.01, min(self._aside.values()) - time.monotonic()))
+            if not self.types:
+                return _wait_for_order(channel, seconds)
         call = self._call(0, want, (), self.types) if self._claims_at_once else None
         connection.begin_pop(tuple(self._wakes), seconds, call)
         if not connection.reply_ready():
@@ -201,3 +234,9 @@ class QueueSource:
                 _log.error("the queue cannot be used, trying again in %g s: %s", _SPOILT_SECONDS, error)
                 time.sleep(_SPOILT_SECONDS)
             ask = self.connection.run
+
+
+def _wait_for_order(channel: int, seconds: float) -> Woken:
+    poller = select.poll()
+    poller.register(channel, select.POLLIN)
+    return Woken.ORDER if poller.poll(seconds * 1000) else Woken.WORK

@@ -29,11 +29,11 @@ _LOOK_AT: Final = int(Word.LOOK_AT)
 _CONDEMNED: Final = int(Word.CONDEMNED)
 _REVOKED: Final = int(Word.REVOKED)
 _CLAIM_SEQ: Final = int(Word.CLAIM_SEQ)
+_SOFT: Final = int(Word.SOFT)
 _NEXT_WAKE: Final = int(Head.NEXT_WAKE)
 _CLAIMING: Final = int(WorkerState.CLAIMING)
 _RUNNING: Final = int(WorkerState.RUNNING)
 _SETTLING: Final = int(WorkerState.SETTLING)
-_RECOVERING: Final = int(WorkerState.RECOVERING)
 
 # How long one activity may hold up the rest of its batch before the supervisor gives that back.
 HOLD_UP_NS: Final = 50_000_000
@@ -66,11 +66,20 @@ class Record:
         self.words[_CLAIM_SEQ] = claim_seq
 
     def begin(
-        self, activity_id: bytes, activity_type: bytes, attempt: int, timeout_ns: int, position: int, *, more: bool
+        self,
+        activity_id: bytes,
+        activity_type: bytes,
+        attempt: int,
+        timeout_ns: int,
+        position: int,
+        *,
+        more: bool,
+        soft_ns: int = 0,
     ) -> int:
         """Publishes the start of an activity and its deadline; the start in monotonic nanoseconds.
 
-        Until SEQ rises a death charges nobody; from then on it is charged to this activity.
+        Until SEQ rises a death charges nobody; from then on it is charged to this activity. A `soft_ns` that is not
+        shorter than the time-out is none.
         """
         words = self.words
         words[_STATE] = _CLAIMING
@@ -86,11 +95,13 @@ class Record:
         now = monotonic_ns()
         deadline = now + timeout_ns
         words[_STARTED] = now
-        words[_SEQ] = words[_SEQ] + 1
         look_at = deadline
+        if 0 < soft_ns < timeout_ns:
+            words[_SOFT] = look_at = now + soft_ns
+        words[_SEQ] = words[_SEQ] + 1
         if more:
-            look_at = min(deadline, now + HOLD_UP_NS)
-            words[_LOOK_AT] = look_at
+            words[_LOOK_AT] = held_up_at = min(deadline, now + HOLD_UP_NS)
+            look_at = min(look_at, held_up_at)
         else:
             words[_LOOK_AT] = 0
         words[_DEADLINE] = deadline
@@ -112,20 +123,31 @@ class Record:
             time.sleep(_PARKED_STEP)
         words[_DEADLINE] = 0
 
-    def begin_callback(self, timeout_ns: int) -> int:
-        """Arms a deadline for a user's callback, whose death is charged to no activity; the deadline."""
+    def begin_uncharged(self, state: WorkerState, timeout_ns: int, *, soft_ns: int = 0, more: bool = False) -> int:
+        """Arms a deadline for user code whose death is charged to no activity; the deadline.
+
+        `state` says which code it is, and must be one that the judgement charges nobody in. Ended by `end_uncharged`.
+        """
         words = self.words
-        words[_STATE] = _RECOVERING
+        words[_STATE] = state
         now = monotonic_ns()
         words[_STARTED] = now
+        deadline = look_at = now + timeout_ns
+        if soft_ns:
+            words[_SOFT] = look_at = now + soft_ns
         words[_SEQ] = words[_SEQ] + 1
-        words[_LOOK_AT] = 0
-        words[_DEADLINE] = now + timeout_ns
+        words[_LOOK_AT] = now + HOLD_UP_NS if more else 0
+        words[_DEADLINE] = deadline
         self._acquire()
         self._release()
-        if now + timeout_ns < self._head[_NEXT_WAKE]:
+        if min(look_at, words[_LOOK_AT] or look_at) < self._head[_NEXT_WAKE]:
             self.poke()
-        return now + timeout_ns
+        return deadline
+
+    def end_uncharged(self) -> None:
+        """Publishes the end of what `begin_uncharged` began."""
+        self.end()
+        self.words[_SOFT] = 0
 
     def settle(self) -> None:
         """Says that results are on their way to Redis."""

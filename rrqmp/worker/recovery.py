@@ -5,7 +5,14 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from rrqmp.errors import ActivityCrashed, ActivityOutOfMemory, ActivityTimedOut, ActivityUnsuccessful
+from rrqmp.errors import (
+    ActivityCancelled,
+    ActivityCrashed,
+    ActivityFailed,
+    ActivityOutOfMemory,
+    ActivityTimedOut,
+    ActivityUnsuccessful,
+)
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.retry import RetryPolicy
@@ -22,6 +29,9 @@ _CALLBACK_DEATHS_MOST: Final = 2
 _ERRORS: Final[dict[AttemptKind, type[ActivityUnsuccessful]]] = {
     AttemptKind.TIMED_OUT: ActivityTimedOut,
     AttemptKind.OUT_OF_MEMORY: ActivityOutOfMemory,
+    AttemptKind.CANCELLED: ActivityCancelled,
+    AttemptKind.CRASHED: ActivityCrashed,
+    AttemptKind.LOST: ActivityCrashed,
 }
 
 
@@ -77,11 +87,13 @@ def _call_back(report: ExitReport, broken: BrokenAttempt, queue: int, runner: Ru
         runner.dead_letter(record, queue, _error(report, broken, record))
 
 
+def error_of(kind: AttemptKind, message: str, record: ActivityRecord) -> ActivityUnsuccessful:
+    """What `on_dead_letter` is given: what a waiter would get, with the last attempt and all that are kept."""
+    last = record.attempts[-1] if record.attempts else None
+    return _ERRORS.get(kind, ActivityFailed)(message, last, record.attempts)
+
+
 def _error(report: ExitReport, broken: BrokenAttempt, record: ActivityRecord) -> ActivityUnsuccessful:
-    kind = _ERRORS.get(broken.kind, ActivityCrashed)
     poisoned = f"; not retried: {record.reason}" if record.reason else ""
-    return kind(
-        f"{broken.activity_type} {broken.activity_id} {report.describe()}{poisoned}",
-        record.attempts[-1] if record.attempts else None,
-        record.attempts,
-    )
+    message = f"{broken.activity_type} {broken.activity_id} {report.describe()}{poisoned}"
+    return error_of(broken.kind, message, record)

@@ -13,42 +13,31 @@ import msgspec
 
 from rrqmp.handling.context import ActivityContext
 from rrqmp.handling.invocation import Invoker
-from rrqmp.handling.outcome import Raised, Returned
+from rrqmp.handling.outcome import Raised, Released, Returned
 from rrqmp.handling.registry import Registry
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending, encode_outcome
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.spec import Spec, split_spec
-from rrqmp.shared_state.board import Draining, Word
+from rrqmp.shared_state.board import Word, WorkerState
 from rrqmp.shared_state.messages import WorkerConfig
 from rrqmp.shared_state.settling import delay_us, result_ttl_ms, retries_used
 from rrqmp.store.calls.cycle import Claim, Settlement
 from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.board_signals import ActivitySignals
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.queue_source import Batch, QueueSource
 from rrqmp.worker.record import Record
+from rrqmp.worker.setting_up import SettingUp
+from rrqmp.worker.soft_limit import SoftLimit
 
 # Below this a look at the peak memory would cost more than it tells.
 _WORTH_MEASURING_NS: Final = 1_000_000
 _NS: Final = 1_000_000_000
 _ID_WIDTH: Final = 36
-
-
-class BoardSignals:
-    """What the supervisor wrote on the board for the activity that runs."""
-
-    __slots__ = ("_words",)
-
-    def __init__(self, words: memoryview) -> None:
-        self._words = words
-
-    def cancelled(self) -> bool:
-        """Whether somebody asked for the end of this very activity."""
-        return bool(self._words[Word.CANCEL] == self._words[Word.SEQ])
-
-    def stopping(self) -> bool:
-        """Whether this worker's supervisor stops; one that is only no longer needed has all its time."""
-        return bool(self._words[Word.DRAINING] == Draining.STOPPING)
+_SOFTLY: Final = ("at its soft limit, which the handler did not catch",)
+# What an `on_dead_letter` that heeds no exception gets on top of its time, before its process is killed.
+_CALLBACK_GRACE_NS: Final = 1_000_000_000
 
 
 class Runner:
@@ -74,7 +63,11 @@ class Runner:
         self._node = config.node_name
         self._callback_ns = round(config.callback_seconds * _NS)
         self._queues = [name for name, _ in config.queues]
-        self._signals = BoardSignals(record.words)
+        self._soft = SoftLimit(record.words, invoker)
+        # Also without soft limits: a cancel comes by the same signal.
+        self._soft.arm()
+        self._signals = ActivitySignals(record.page, source, self._soft)
+        self.setting_up = SettingUp(record, dumps, source, invoker, registry, config.node_name)
 
     def run(self, claim: Claim, batch: Batch, position: int, *, more: bool) -> tuple[Settlement, int]:
         """Runs one claimed activity under its deadline; its settlement, and nanoseconds of run time."""
@@ -89,6 +82,11 @@ class Runner:
         if self.metrics.on:
             self.metrics.claimed(self._queues[batch.queue], activity_type, claim.waited_us)
         timeout_ns = round(registration.timeout_for(spec) * _NS)
+        soft = spec.soft_timeout or registration.soft_timeout
+        soft_ns = 0
+        if soft:
+            soft_ns = round(soft * _NS)
+            self._soft.arm()
         started = self.record.begin(
             activity_id.encode().ljust(_ID_WIDTH)[:_ID_WIDTH],
             activity_type.encode(),
@@ -96,6 +94,7 @@ class Runner:
             timeout_ns,
             position,
             more=more,
+            soft_ns=soft_ns,
         )
         # From here to the end all is inside the deadline: the handler's making, the decoding, the run, the encoding.
         bound = self.invoker.prepare(activity_type)
@@ -103,10 +102,14 @@ class Runner:
             raise LookupError(f"{activity_type!r} is registered and has no handler")
         outcome = bound.invoke(payload, self._context(claim, batch.queue, spec, started + timeout_ns))
         self.record.end()
+        if soft_ns:
+            self.record.words[Word.SOFT] = 0
         run_ns = monotonic_ns() - started
         self._dumps.mend()
         if isinstance(outcome, Returned):
             settlement = self._completed(claim, batch, spec, outcome, run_ns)
+        elif isinstance(outcome, Released):
+            settlement = self._released(claim, batch, outcome, run_ns)
         else:
             settlement = self._failed(claim, batch, spec.policy(registration.retry), spec, outcome, run_ns)
         return settlement, run_ns
@@ -135,6 +138,14 @@ class Runner:
             result_ttl_ms(spec),
         )
 
+    def _released(self, claim: Claim, batch: Batch, outcome: Released, run_ns: int) -> Settlement:
+        self.metrics.released(self._queues[batch.queue], claim.activity_type, run_ns)
+        if outcome.checkpoint:
+            # On the way to Redis like a result: no deadline applies. What is refused is refused at the settlement too.
+            self.record.settle()
+            self._signals.save(claim.activity_id, outcome.checkpoint)
+        return Settlement(claim.activity_id, batch.token, Ending.RELEASE, b"", round((outcome.delay or 0) * 1_000_000))
+
     def _failed(
         self, claim: Claim, batch: Batch, policy: RetryPolicy, spec: Spec, outcome: Raised, run_ns: int
     ) -> Settlement:
@@ -146,10 +157,14 @@ class Runner:
             delay = delay_us(policy, used + 1, random.uniform(-1, 1))
         else:
             delay = max(0, round(outcome.delay * 1_000_000))
-        self.metrics.failed(self._queues[batch.queue], claim.activity_type, run_ns, again=again)
+        kind = AttemptKind.TIMED_OUT if outcome.timed_out else AttemptKind.FAILED
+        if outcome.timed_out:
+            self.metrics.broken(self._queues[batch.queue], claim.activity_type, kind, run_ns / _NS)
+        else:
+            self.metrics.failed(self._queues[batch.queue], claim.activity_type, run_ns, again=again)
         if not again:
             self.metrics.dead_letter(self._queues[batch.queue], claim.activity_type)
-        attempt = self._attempt(AttemptKind.FAILED, claim.attempt, run_ns, outcome)
+        attempt = self._attempt(kind, claim.attempt, run_ns, outcome)
         ending = Ending.RETRY if again else Ending.DEAD
         return Settlement(claim.activity_id, batch.token, ending, encode_outcome(attempt), delay, result_ttl_ms(spec))
 
@@ -175,6 +190,7 @@ class Runner:
             slot=words[Word.SLOT] - 1,
             pid=self._pid,
             ended_at=time.time(),
+            notes=_SOFTLY if kind is AttemptKind.TIMED_OUT else (),
         )
 
     def _corrupt(self, claim: Claim, token: str, reason: str) -> Settlement:
@@ -191,8 +207,18 @@ class Runner:
         return registration is not None and registration.wants_dead_letter
 
     def dead_letter(self, record: ActivityRecord, queue: int, error: Exception) -> None:
-        """Calls it, if the handler has one, under a deadline of its own; a death meanwhile is charged to nobody."""
-        deadline = self.record.begin_callback(self._callback_ns)
+        """Calls it, if the handler has one, under limits of its own; a death meanwhile is charged to nobody.
+
+        At `dead_letter_timeout` it gets a `SoftTimeout`, so that a callback that sleeps costs no process.
+        """
+        # Called even where that fails: the callback may need nothing of it, and what it raises is logged.
+        self.setting_up.for_callback(record.activity_id, record.activity_type)
+        self._soft.arm()
+        deadline = self.record.begin_uncharged(
+            WorkerState.RECOVERING,
+            self._callback_ns + min(self._callback_ns, _CALLBACK_GRACE_NS),
+            soft_ns=self._callback_ns,
+        )
         # A handler that is made here for the first time is made under that deadline too.
         bound = self.invoker.prepare(record.activity_type)
         context = ActivityContext(
@@ -207,5 +233,5 @@ class Runner:
         )
         if bound is not None:
             bound.dead_letter(record.payload, context, error)
-        self.record.end()
+        self.record.end_uncharged()
         self._dumps.mend()

@@ -66,14 +66,16 @@ def test_callback_of_a_failure_that_kills_its_process_charges_nobody(
     assert after.attempts == record.attempts
 
 
-def test_callback_that_raises_costs_no_process(queue: Queue, supervise: Supervise) -> None:
+@pytest.mark.parametrize("then", ["raise", "sleep"])
+def test_callback_that_raises_or_sleeps_costs_no_process(queue: Queue, supervise: Supervise, then: str) -> None:
     node = supervise(**OPTIONS)
     [worker] = node.idle()
-    one = queue.submit("fails", {"how": "non_retry", "then": "raise", "notes": str(queue.notes())})
+    one = queue.submit("fails", {"how": "non_retry", "then": then, "notes": str(queue.notes())})
     assert queue.ended(one).status is ActivityStatus.DEAD_LETTER
     assert queue.noted(one).pid == worker
     queue.ended(queue.submit("echo", 1))
     assert node.idle() == [worker]
+    node.logged(f"on_dead_letter of fails failed for {one}")
 
 
 @pytest.mark.parametrize("spec", [{"timeout": 0.1}, {}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from typing import Any
@@ -49,9 +50,11 @@ class Notes(ActivityHandler[Any, Any]):
 
     def on_dead_letter(self, payload: Any, context: ActivityContext, error: Exception) -> None:
         note(payload, context, f"{type(error).__name__}: {error}".replace("\n", " "))
+        if payload.get("then") == "sleep":
+            time.sleep(60)
         if payload.get("then") == "hang":
-            while True:
-                time.sleep(1)
+            # Deaf to its soft limit as well.
+            sum(itertools.repeat(0))
         if payload.get("then") == "crash":
             os.abort()
         if payload.get("then") == "raise":

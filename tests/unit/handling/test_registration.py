@@ -18,6 +18,7 @@ from rrqmp.handling.context import ActivityContext
 from rrqmp.handling.handler import ActivityHandler
 from rrqmp.handling.registration import Registration, register
 from rrqmp.handling.registry import Registry
+from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.model.activity_type import ActivityType
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.spec import Spec
@@ -192,7 +193,8 @@ class Misspelt(ActivityHandler):
     def handle(self, payload: Any, context: ActivityContext) -> None: ...
 
 
-class Later(ActivityHandler):
+class Late(ActivityHandler):
+    timeout = 3
     soft_timeout = 3
 
     def handle(self, payload: Any, context: ActivityContext) -> None: ...
@@ -227,6 +229,24 @@ class Hasty(ActivityHandler):
 class TypeAsMethod(ActivityHandler):
     def activity_type(self) -> str:  # type: ignore[override]
         return "x"
+
+    def handle(self, payload: Any, context: ActivityContext) -> None: ...
+
+
+class SetUpMisspelt(ActivityHandler):
+    def set_up(self, worker: WorkerInfo) -> None: ...
+
+    def handle(self, payload: Any, context: ActivityContext) -> None: ...
+
+
+class SetUpAlone(ActivityHandler):
+    def setup(self) -> None: ...  # type: ignore[override]
+
+    def handle(self, payload: Any, context: ActivityContext) -> None: ...
+
+
+class TornDownWrongly(ActivityHandler):
+    def teardown(self, worker: WorkerInfo) -> None: ...  # type: ignore[override]
 
     def handle(self, payload: Any, context: ActivityContext) -> None: ...
 
@@ -272,7 +292,10 @@ def demands_keyword(payload: Any, *, size: int) -> None: ...
     ("handler", "message"),
     [
         (Misspelt, "Misspelt.timout is no option: did you mean 'timeout'"),
-        (Later, "soft_timeout: not in this version"),
+        (Late, "soft_timeout is 3 s and timeout 3 s: the soft limit must come first"),
+        (SetUpMisspelt, "SetUpMisspelt.set_up is no option: did you mean 'setup'"),
+        (SetUpAlone, r"setup takes \(self\): write setup\(self, worker\)"),
+        (TornDownWrongly, r"teardown takes \(self, worker\): write teardown\(self\)"),
         (NoHandle, r"has no handle\(self, payload, context\)"),
         (Disagreeing, "payload type is dict.* by its handle and|payload type is Job by its class and dict"),
         (DisagreeingResult, "result type is Thumb by its class and int by its handle; make them agree"),

@@ -1,0 +1,125 @@
+"""Handlers that meet a soft limit, each in its own way."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from typing import Any
+
+from notes import App, note
+
+from rrqmp.errors import SoftTimeout
+from rrqmp.handling.context import ActivityContext
+from rrqmp.model.retry import RetryPolicy
+
+engine = App()
+ONCE = RetryPolicy(max_retries=0)
+LIMITS: dict[str, Any] = {"timeout": 10, "soft_timeout": 0.15, "retry": ONCE}
+
+
+def add(function: Any) -> Any:
+    return engine.add(function, **LIMITS)
+
+
+@add
+def sleeps(payload: Any) -> str:
+    time.sleep(30)
+    return "slept"
+
+
+@add
+def spins(payload: Any) -> str:
+    while True:
+        pass
+
+
+@add
+def catches(payload: Any, context: ActivityContext) -> list[float]:
+    done, began = 0, time.monotonic()
+    try:
+        while True:
+            done += 1
+    except SoftTimeout:
+        return [done > 0, time.monotonic() - began]
+
+
+@add
+def swallows_exceptions(payload: Any) -> str:
+    while True:
+        try:
+            time.sleep(30)
+        except Exception:
+            return "caught by except Exception"
+
+
+@add
+def shields(payload: Any, context: ActivityContext) -> str:
+    """What the shield covers is whole, what comes after it is not reached."""
+    with context.shield(), context.shield():
+        time.sleep(0.4)
+        note(payload, context, "shielded")
+    note(payload, context, "after")
+    return "after"
+
+
+@add
+def shields_and_fails(payload: Any, context: ActivityContext) -> str:
+    with context.shield():
+        time.sleep(0.3)
+        raise ValueError("its own")
+
+
+@add
+async def awaits(payload: Any) -> str:
+    await asyncio.sleep(30)
+    return "slept"
+
+
+@add
+async def awaits_and_catches(payload: Any) -> str:
+    try:
+        await asyncio.sleep(30)
+    except asyncio.CancelledError:
+        return "partial"
+    return "slept"
+
+
+@add
+async def awaits_in_a_shield(payload: Any, context: ActivityContext) -> str:
+    with context.shield():
+        await asyncio.sleep(0.4)
+        note(payload, context, "shielded")
+    await asyncio.sleep(30)
+    return "slept"
+
+
+def in_c(payload: Any) -> str:
+    """C code that holds the interpreter lock hears of nothing."""
+    sum(itertools.repeat(0))
+    return "slept"
+
+
+engine.add(in_c, timeout=0.6, soft_timeout=0.1, retry=ONCE)
+
+
+@add
+def quick(payload: Any) -> int:
+    """Ends near its soft limit, which must then do nothing to anybody."""
+    time.sleep(payload)
+    return 1
+
+
+@engine.add
+def unlimited(payload: Any) -> int:
+    end = time.monotonic() + payload
+    while time.monotonic() < end:
+        pass
+    return 1
+
+
+@add
+def saves(payload: Any, context: ActivityContext) -> None:
+    """In our own code nearly all the time."""
+    while True:
+        context.save_checkpoint({"at": time.monotonic()})
