@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from typing_extensions import Unpack
@@ -16,6 +17,7 @@ from rrqmp.model.node import NodeView
 from rrqmp.model.stats import QueueStats
 from rrqmp.model.status import ActivityStatus
 from rrqmp.model.summary import ActivityPage
+from rrqmp.store.calls.cancel import CancelOutcome
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
@@ -89,12 +91,14 @@ class ActivityQueue:
         """Deletes for good the dead letters that fit, all where nothing is said; how many. As `revive_all`."""
         return run_steps(self._run, dead_letters.discard_all(self._keys, search(wanted), on_progress))
 
-    def cancel(self, activity_id: str) -> bool:
+    def cancel(self, activity_id: str, *, grace: float | timedelta | None = None) -> bool:
         """Ends a waiting activity, asks for the end of a running one; false if it has ended already.
 
-        Does not wait for the end. Raises `ActivityNotFound`.
+        A running one is told at once and killed after `grace`, or after what its node's settings say; this does not
+        wait for it. Raises `ActivityNotFound`.
         """
-        return run_steps(self._run, operations.cancel(self._keys, self._rules, activity_id))
+        reply = run_steps(self._run, operations.cancel(self._keys, self._rules, activity_id, grace))
+        return reply.outcome is not CancelOutcome.ENDED
 
     def gates(self) -> QueueGates:
         """What is paused and limited, and how much of each type runs."""

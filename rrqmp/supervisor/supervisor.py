@@ -22,7 +22,7 @@ from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
-from rrqmp.store.rules import StoreRules
+from rrqmp.store.rules import StoreRules, rules_of
 from rrqmp.supervisor import preparation
 from rrqmp.supervisor.application import Application, launch_of
 from rrqmp.supervisor.banner import banner
@@ -133,7 +133,7 @@ class Supervisor:
         self._observing = Observing(settings.metrics_address)
         self._observing.open()
         types = preparation.served_types(settings, report)
-        rules = preparation.rules_of(settings)
+        rules = rules_of(settings)
         self._embedded = preparation.start_embedded(settings.redis_url)
         self._store = AsyncStore(settings.redis_url, name=f"rrqmp-supervisor-{settings.node}")
         facts = await preparation.wait_for_server(self._store, settings.start_timeout)
