@@ -24,6 +24,9 @@ from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
 from tests.servers import debian_binary, debian_server, embedded_server
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 RULES = StoreRules(lease=600.0)
 SPEC = b'{"reply":"0198f3c2a1b2"}\n' + b'{"path":"' + b"x" * 150 + b'"}'
 # A bite that takes longer keeps every other client waiting.

@@ -24,6 +24,9 @@ from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from tests.servers import embedded_server
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 RULES = StoreRules()
 IDENT = SlotIdent("n@1", 0, 1)
 
