@@ -110,8 +110,12 @@ def test_list_prints_pages_for_programs_and_people(ask: Any, waiting: list[str])
 def test_cancel_says_what_became_of_each_id(ask: Any, waiting: list[str]) -> None:
     assert ask("cancel", waiting[0]) == f"{waiting[0]} is cancelled\n"
     told = ask("cancel", waiting[0], waiting[1], "no-such", "--json", code=ExitCode.BUG)
-    assert told == {waiting[0]: "ended", waiting[1]: "cancelled", "no-such": "unknown"}
+    assert told == {waiting[0]: "cancelled", waiting[1]: "cancelled", "no-such": "unknown"}
     assert "Missing argument" in ask("cancel", code=2)
+
+
+def test_cancel_of_what_has_ended_says_how(ask: Any, dead: list[str]) -> None:
+    assert ask("cancel", dead[0]) == f"{dead[0]} had ended: dead_letter\n"
 
 
 def test_dead_letters_are_listed_and_searched(ask: Any, dead: list[str]) -> None:
