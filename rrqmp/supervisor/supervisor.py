@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shutil
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -113,6 +114,9 @@ class Supervisor:
             self._board.close()
         if self._embedded is not None:
             self._embedded.close()
+        if self._launch is not None and self._launch.own_folder:
+            # Ours alone: whoever started us may be dead, and nobody else knows of it.
+            shutil.rmtree(self._launch.own_folder, ignore_errors=True)
 
     async def _import(self, resolved: Resolved) -> Imported:
         settings = resolved.settings
@@ -124,6 +128,7 @@ class Supervisor:
             launch=self._launch,
             mark=self._mark,
             threads=settings.threads_per_worker,
+            key=settings.key,
         )
         return await self._application.import_first()
 
