@@ -259,7 +259,7 @@ class Dispatcher:
             else:
                 call.future.set_exception(refusal(submission, verdict) or WorkerError(f"refused: {verdict.kind}"))
         # What has ended meanwhile is put at once.
-        reach.expect(awaited, self._inbox)  # type: ignore[arg-type] # a queue of more than futures is one of futures
+        reach.expect(awaited, self._inbox.put)
 
     def _awaited(self, reach: Reach, future: PoolFuture[Any]) -> ActivityFuture[Any]:
         # Its errors name the function: the type is the same for all.
