@@ -15,6 +15,7 @@ from rrqmp.model.ids import new_activity_id
 from rrqmp.model.options import DEFAULT_OPTIONS, CheckedOptions, check_key, check_options
 from rrqmp.model.spec import Spec, join_spec
 from rrqmp.store.calls.enqueue import MAX_BYTES, MAX_ITEMS, Submission
+from rrqmp.telemetry.carrier import current_carrier
 
 _NORMAL: Final = int(DEFAULT_OPTIONS.priority)
 _NO_KEY: Final = DEFAULT_OPTIONS.on_duplicate.value
@@ -43,7 +44,9 @@ class Preparer:
         encoded = self._encode(resolved, payload, resolved.what)
         if not options and not resolved.defaults:
             # The usual call: nothing but a payload.
-            spec = self._plain_head(reply) + encoded
+            trace = current_carrier()
+            head = self._plain_head(reply) if trace is None else self._traced_head(reply, trace)
+            spec = head + encoded
             return Prepared(
                 Submission(
                     new_activity_id(), resolved.activity_type, spec, _NORMAL, 0, 0, "", _NO_KEY, reply, 0, self.parent
@@ -112,9 +115,13 @@ class Preparer:
         return encoded
 
     def _spec(self, checked: Spec, key: str, reply: str) -> Spec:
-        if not reply and not self.parent and key == checked.key:
+        trace = current_carrier()
+        if not reply and not self.parent and key == checked.key and trace is None:
             return checked
-        return msgspec.structs.replace(checked, key=key, reply=reply, parent=self.parent)
+        return msgspec.structs.replace(checked, key=key, reply=reply, parent=self.parent, trace=trace)
+
+    def _traced_head(self, reply: str, trace: dict[str, str]) -> bytes:
+        return join_spec(Spec(reply=reply, parent=self.parent, trace=trace), b"")
 
     def _plain_head(self, reply: str) -> bytes:
         head = self._plain_heads.get(reply)

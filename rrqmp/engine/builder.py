@@ -57,6 +57,10 @@ class WorkerEngineBuilder(Generic[E_co]):
         """Where counts and durations go; called in the workers."""
         return self.settings(metrics=sink)
 
+    def tracing(self, tracing: bool | Callable[[], Any] = True) -> Self:
+        """A span for each attempt, exported by each worker; a function makes a tracer provider of your own there."""
+        return self.settings(tracing=tracing)
+
     def on_worker_start(self, hook: Callable[[], Any] | Callable[[WorkerInfo], Any]) -> Self:
         """What runs once in each worker before its first claim."""
         return self.settings(on_worker_start=hook)

@@ -13,6 +13,7 @@ from rrqmp.errors import ConfigurationError
 from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.model.names import check_activity_type, check_queue_name, did_you_mean
 from rrqmp.settings.table import TABLE
+from rrqmp.telemetry.extras import require_extra
 from rrqmp.telemetry.sink import MetricsSink
 
 
@@ -40,7 +41,6 @@ class EngineSettings(TypedDict, total=False):
     idempotency_ttl: float | timedelta | None
     dead_letter_limit: int | None
     payload_limit: int | str | None
-    key: str | None
     prefix: str | None
     node: str | None
     runtime_dir: str | os.PathLike[str] | None
@@ -49,12 +49,13 @@ class EngineSettings(TypedDict, total=False):
     log_format: str | None
     redis_config: RedisConfig | None
     metrics: MetricsSink | None
+    tracing: bool | Callable[[], Any] | None
     on_worker_start: Callable[[], Any] | Callable[[WorkerInfo], Any] | None
     on_worker_stop: Callable[[], Any] | Callable[[WorkerInfo], Any] | None
 
 
 # What the engine keeps for itself; the rest is a line of the table of settings.
-_OWN: Final = ("queue_name", "redis_config", "metrics", "on_worker_start", "on_worker_stop")
+_OWN: Final = ("queue_name", "redis_config", "metrics", "tracing", "on_worker_start", "on_worker_stop")
 _WORDS: Final[Mapping[str, Callable[[object], str]]] = {
     "queues": check_queue_name,
     "activity_types": check_activity_type,
@@ -83,6 +84,17 @@ def plain_settings(keywords: Mapping[str, Any]) -> dict[str, object]:
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
     return settings
+
+
+def check_tracing(wanted: object) -> bool | Callable[[], Any]:
+    """`True`, nothing, or a function that makes a tracer provider in each worker; raises `ConfigurationError`."""
+    if wanted is not None and not isinstance(wanted, bool) and not callable(wanted):
+        raise ConfigurationError(f"tracing is {wanted!r}: give True, or a function that makes a TracerProvider")
+    if wanted:
+        require_extra("opentelemetry.sdk.trace", "otel", "tracing")
+        if wanted is True:
+            require_extra("opentelemetry.exporter.otlp.proto.http", "otel", "tracing=True")
+    return wanted or False
 
 
 def _check_words(value: object, name: str, check: Callable[[object], str]) -> None:

@@ -19,7 +19,7 @@ from rrqmp.client.targets import Target
 from rrqmp.engine.builder import WorkerEngineBuilder
 from rrqmp.engine.decorating import ActivityDecorator
 from rrqmp.engine.hooking import WorkerHooks
-from rrqmp.engine.keywords import EngineSettings, plain_settings
+from rrqmp.engine.keywords import EngineSettings, check_tracing, plain_settings
 from rrqmp.engine.reference import find_application, refuse_missing_guard, search_path
 from rrqmp.errors import AlreadyRunning, ConfigurationError
 from rrqmp.handling.activity import Activity, AsyncActivity, PlainActivity
@@ -49,6 +49,7 @@ class WorkerEngine(WorkerHooks):
         self.settings: Mapping[str, object] = plain_settings(settings)
         self.registry = Registry()
         self.metrics: MetricsSink | None = settings.get("metrics")
+        self.tracing: bool | Callable[[], Any] = check_tracing(settings.get("tracing"))
         self._redis_config = settings.get("redis_config")
         self._executor: ActivityExecutor | None = None
         self._child: SupervisorChild | None = None
@@ -221,7 +222,7 @@ class WorkerEngine(WorkerHooks):
             reference = find_application(self)
             carried = None
             if reference.kind == "pickle":
-                carried = carry(CarriedApplication(self.registry, self.settings, self.metrics))
+                carried = carry(CarriedApplication(self.registry, self.settings, self.metrics, self.tracing))
             try:
                 self._child = SupervisorChild.start(reference, search_path(), carried)
             finally:

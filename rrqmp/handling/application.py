@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from rrqmp.handling.registry import Registry
 from rrqmp.telemetry.sink import MetricsSink
@@ -31,3 +31,4 @@ class CarriedApplication:
     registry: Registry
     settings: Mapping[str, object]
     metrics: MetricsSink | None
+    tracing: bool | Callable[[], Any] = False

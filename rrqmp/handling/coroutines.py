@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -31,7 +32,8 @@ class CoroutineRunner:
             runner = self._runner = asyncio.Runner()
         self._instead = None
         try:
-            return runner.run(self._attended(coroutine))
+            # A copy for each: with what the caller has in its context, such as a span, and nothing of the last one.
+            return runner.run(self._attended(coroutine), context=contextvars.copy_context())
         except asyncio.CancelledError as error:
             if self._instead is None:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 from typing import Final
 
@@ -18,6 +19,20 @@ def import_extra(module: str, extra: str, wanted_by: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("rrqmp"):
             raise
-        raise ConfigurationError(
-            f"{wanted_by} needs {_WHAT[extra]}, and there is no module {error.name!r}: pip install rrqmp[{extra}]"
-        ) from None
+        raise _missing(error.name or module, extra, wanted_by) from None
+
+
+def require_extra(module: str, extra: str, wanted_by: str) -> None:
+    """Raises `ConfigurationError` if a library's module is not there; imports no more than its parents."""
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise _missing(module, extra, wanted_by)
+
+
+def _missing(module: str, extra: str, wanted_by: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{wanted_by} needs {_WHAT[extra]}, and there is no module {module!r}: pip install rrqmp[{extra}]"
+    )

@@ -77,3 +77,5 @@ class MetricName(StrEnum):
 
 ACTIVITY_COUNTERS: Final = tuple(name for name in MetricName if name.goes_to_sinks and name.kind is Kind.COUNTER)
 ACTIVITY_DURATIONS: Final = tuple(name for name in MetricName if name.kind is Kind.DURATION)
+# A sink is called with plain text.
+BY_NAME: Final = {name.value: name for name in MetricName}

@@ -21,6 +21,7 @@ from rrqmp.store.calls.show import show
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.telemetry.shared_counts import CountsWriter
 from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.attempt_tracing import open_tracing
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
 from rrqmp.worker.queue_source import NOTHING_ENDED, Batch, Ended, NotOurs, QueueSource, Woken
@@ -88,6 +89,9 @@ class Life:
         self._record = equipment.record
         self._dumps = equipment.dumps
         self._metrics = AttemptMetrics(application.metrics, equipment.counts)
+        # An application of somebody else's making may know nothing of it.
+        queues = [name for name, _ in config.queues]
+        self._tracing = open_tracing(getattr(application, "tracing", None), queues, config.node_name)
         self._config = config
         self._application = application
         self._pace = Pace(config.claim_limit)
@@ -112,8 +116,16 @@ class Life:
             result_limit=self._config.payload_limit,
         )
         blocked_slot.install(WaitMark(self._record))
-        metrics = self._metrics
-        runner = Runner(self._record, self._dumps, source, self._application.registry, invoker, self._config, metrics)
+        runner = Runner(
+            self._record,
+            self._dumps,
+            source,
+            self._application.registry,
+            invoker,
+            self._config,
+            self._metrics,
+            self._tracing,
+        )
         try:
             if take.inc > 1:
                 self._record.become(WorkerState.RECOVERING)
@@ -246,4 +258,6 @@ class Life:
             pass
         self._connection.close()
         self._metrics.close()
+        if self._tracing is not None:
+            self._tracing.close()
         return EXIT_CLEAN

@@ -63,6 +63,8 @@ def _settle(report: ExitReport, broken: BrokenAttempt, runner: Runner) -> int | 
         return queue
     if reply.verdicts[0] is Verdict.OK:
         runner.metrics.broken(broken.queue, broken.activity_type, broken.kind, broken.run_seconds)
+        if runner.tracing is not None:
+            runner.tracing.broken(report, broken, record)
     # Before the callback, which may kill this process too.
     runner.metrics.flush()
     _call_back(report, broken, queue, runner, source)

@@ -24,6 +24,7 @@ from rrqmp.shared_state.messages import WorkerConfig
 from rrqmp.shared_state.settling import delay_us, result_ttl_ms, retries_used
 from rrqmp.store.calls.cycle import Claim, Settlement
 from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.attempt_tracing import AttemptTracing
 from rrqmp.worker.board_signals import ActivitySignals
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.queue_source import Batch, QueueSource
@@ -52,6 +53,7 @@ class Runner:
         invoker: Invoker,
         config: WorkerConfig,
         metrics: AttemptMetrics,
+        tracing: AttemptTracing | None = None,
     ) -> None:
         self.record = record
         self._dumps = dumps
@@ -59,6 +61,7 @@ class Runner:
         self.invoker = invoker
         self.registry = registry
         self.metrics = metrics
+        self.tracing = tracing
         self._pid = os.getpid()
         self._node = config.node_name
         self._callback_ns = round(config.callback_seconds * _NS)
@@ -81,6 +84,7 @@ class Runner:
             return self._corrupt(claim, batch.token, f"no handler here for {activity_type!r}"), 0
         if self.metrics.on:
             self.metrics.claimed(self._queues[batch.queue], activity_type, claim.waited_us)
+        span = self.tracing.begin(claim, batch.queue, batch.token, spec) if self.tracing is not None else None
         timeout_ns = round(registration.timeout_for(spec) * _NS)
         soft = spec.soft_timeout or registration.soft_timeout
         soft_ns = 0
@@ -100,12 +104,15 @@ class Runner:
         bound = self.invoker.prepare(activity_type)
         if bound is None:
             raise LookupError(f"{activity_type!r} is registered and has no handler")
-        outcome = bound.invoke(payload, self._context(claim, batch.queue, spec, started + timeout_ns))
+        context = self._context(claim, batch.queue, spec, started + timeout_ns)
+        outcome = bound.invoke(payload, context) if span is None else span.run(bound, payload, context)
         self.record.end()
         if soft_ns:
             self.record.words[Word.SOFT] = 0
         run_ns = monotonic_ns() - started
         self._dumps.mend()
+        if span is not None:
+            span.end(outcome)
         if isinstance(outcome, Returned):
             settlement = self._completed(claim, batch, spec, outcome, run_ns)
         elif isinstance(outcome, Released):

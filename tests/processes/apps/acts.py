@@ -36,9 +36,7 @@ def nap(payload: Any, context: ActivityContext) -> int:
 
 @engine.add
 def hold(payload: Any, context: ActivityContext) -> int:
-    """Says how far it is, writes a line and waits for a file."""
-    if "progress" in payload:
-        context.progress(payload["progress"], "halfway")
+    """Writes a line and waits for a file."""
     note(payload, context, payload.get("text", ""))
     wait_for(lambda: os.path.exists(payload["gate"]))
     return context.attempt

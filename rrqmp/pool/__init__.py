@@ -1,1 +1,0 @@
-"""`PoolExecutor`: Python's own executor over a queue, whose calls can be killed."""
