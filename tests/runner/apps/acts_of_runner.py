@@ -177,4 +177,7 @@ def short(request: ExecutionRequest) -> None:
 def note(request: ExecutionRequest) -> None:
     """Says that it has begun."""
     if "note" in request.params:
-        Path(request.params["note"]).write_text(str(os.getpid()))
+        # Whoever waits for the file finds it whole.
+        made = Path(request.params["note"] + ".new")
+        made.write_text(str(os.getpid()))
+        made.rename(request.params["note"])
