@@ -113,6 +113,12 @@ def stuck_in_c(request: ExecutionRequest) -> None:
 
 
 @registry.register
+def asleep_in_c(request: ExecutionRequest) -> None:
+    """Holds the interpreter lock for minutes and burns nothing."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+@registry.register
 def stuck_and_deaf(request: ExecutionRequest) -> None:
     """Blocks every signal that can be blocked, and leaves a child."""
     subprocess.Popen(["sleep", "600"])
