@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """One worker process. `slot` counts from 0 and is `None` before the process has been given one."""
+    """One worker process. `slot` counts from 0; in a start hook it is `None` for a spare, which has none yet."""
 
     node: str
     slot: int | None

@@ -176,6 +176,9 @@ class Crew:
             # All were to be killed while this one was being forked.
             self._ladder.kill(handle)
             return
+        if handle.slot is not None:
+            # Before its start hooks run: they may choose a device by it.
+            words[Word.SLOT] = handle.slot.number + 1
         self._send(handle, Go(page=handle.page.index))
         if handle.slot is not None:
             self._send_take(handle)

@@ -35,6 +35,7 @@ from rrqmp.supervisor.measures import Measures
 from rrqmp.supervisor.node_board import take_over
 from rrqmp.supervisor.obituary import announce
 from rrqmp.supervisor.preparation import spares_of, worker_config
+from rrqmp.supervisor.progress import ProgressPublisher
 from rrqmp.supervisor.settlement import settle_slot
 from rrqmp.supervisor.sweep import Sweep
 from rrqmp.supervisor.template_handle import TemplateHandle
@@ -111,6 +112,7 @@ class Node:
         )
         self.trimmer = Trimmer(parts.store, parts.queues, parts.settings.dead_letter_limit)
         self.describer = Describer(parts.store, parts.queues, parts.rules.lease, self.crew)
+        self.progress = ProgressPublisher(parts.store, parts.queues, self.crew)
         self._listener: Listener | None = None
 
     async def open(self) -> None:
@@ -126,6 +128,7 @@ class Node:
         self.lease.start()
         self.trimmer.start()
         self.describer.start()
+        self.progress.start()
         self.watch.start()
 
     async def _join(self) -> None:
@@ -193,6 +196,7 @@ class Node:
             await self._listener.stop()
         await self.trimmer.stop()
         await self.describer.stop()
+        await self.progress.stop()
         await self.lease.stop()
         os.close(self._wake)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from rrqmp.supervisor.log import LOGGER
 
-FIRST_SECONDS: Final = 1.0
+FIRST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 60.0
 
 

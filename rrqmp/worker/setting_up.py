@@ -20,7 +20,7 @@ from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.queue_source import QueueSource
 from rrqmp.worker.record import Record
 
-FIRST_SECONDS: Final = 1.0
+FIRST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 60.0
 _NS: Final = 1_000_000_000
 _log: Final = logging.getLogger("rrqmp.worker")

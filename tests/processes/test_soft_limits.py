@@ -36,7 +36,7 @@ def test_uncaught_soft_limit_times_the_attempt_out_and_leaves_the_process(queue:
 def test_caught_soft_limit_may_return_what_is_done(queue: Queue, supervise: Supervise) -> None:
     supervise(**SOFT)
     plain, awaited = queue.all_ended([queue.submit("catches"), queue.submit("awaits_and_catches")])
-    assert plain.status is awaited.status is ActivityStatus.COMPLETED
+    assert plain.status is awaited.status is ActivityStatus.COMPLETED, (plain.attempts, awaited.attempts)
     done, seconds = decode(plain.result)
     assert done
     assert 0.14 <= seconds < 5

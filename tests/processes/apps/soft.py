@@ -35,7 +35,7 @@ def spins(payload: Any) -> str:
 
 
 @add
-def catches(payload: Any, context: ActivityContext) -> list[float]:
+def catches(payload: Any, context: ActivityContext) -> list[Any]:
     done, began = 0, time.monotonic()
     try:
         while True:

@@ -68,3 +68,15 @@ def test_death_that_was_ordered_is_no_failed_start(handle: WorkerHandle) -> None
     boots = Boots(pytest.fail)
     boots.died(handle, YOUNG, was_ready=False)
     assert boots.wait_seconds() == 0
+
+
+@pytest.mark.parametrize("ordered", [KillReason.NONE, KillReason.TIMED_OUT])
+def test_start_hook_that_crashes_or_hangs_is_a_failed_start(handle: WorkerHandle, ordered: KillReason) -> None:
+    # The hook has a number of its own on the board, which is no sign of work done.
+    handle.page.words[Word.SEQ] = 1
+    handle.ordered = ordered
+    loops: list[str] = []
+    boots = Boots(loops.append)
+    while not loops:
+        boots.died(handle, KILLED, was_ready=False)
+        assert boots.wait_seconds() > 0

@@ -75,6 +75,7 @@ def test_stop_and_fence_charge_nobody_whatever_is_running(
     assert found is None
 
 
+@pytest.mark.parametrize("state", [S.RECOVERING, S.STARTING, S.SETTING_UP, S.LEAVING])
 @pytest.mark.parametrize("reason", list(KillReason))
-def test_death_in_a_callback_charges_nobody(reason: KillReason) -> None:
-    assert judge(record(S.RECOVERING, busy=True, condemned=7, reason=reason), memory_kill=False) is None
+def test_death_in_user_code_around_activities_charges_nobody(reason: KillReason, state: WorkerState) -> None:
+    assert judge(record(state, busy=True, condemned=7, reason=reason), memory_kill=False) is None

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from rrqmp.shared_state.board import STRIDE, Board, Head, KillReason, Page, Word, WorkerState
+from rrqmp.shared_state.board import (
+    PROGRESS_BYTES_MOST,
+    PROGRESS_NONE,
+    STRIDE,
+    Board,
+    Head,
+    KillReason,
+    Page,
+    Word,
+    WorkerState,
+)
 from rrqmp.shared_state.messages import pair
 from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.worker_handle import WorkerHandle
@@ -128,3 +138,38 @@ def test_activity_that_has_ended_is_not_condemned(at: Setting) -> None:
         at.record.end()
         assert not Ladder(lambda handle: None).condemn(handle, at.page.words[Word.SEQ], KillReason.TIMED_OUT)
         assert at.page.words[Word.CONDEMNED] == 0
+
+
+def test_soft_limit_stands_on_the_board_only_where_it_comes_before_the_deadline(at: Setting) -> None:
+    at.board.head[Head.NEXT_WAKE] = 2**62
+    began = at.record.begin(ID, b"type", 1, SECOND, 0, more=False, soft_ns=SECOND // 4)
+    assert at.page.words[Word.SOFT] == began + SECOND // 4
+    assert at.poked()
+    at.record.end_uncharged()
+    assert at.page.words[Word.SOFT] == 0
+    at.record.begin(ID, b"type", 1, SECOND, 0, more=False, soft_ns=SECOND)
+    assert at.page.words[Word.SOFT] == 0
+
+
+def test_soft_limit_before_the_next_look_wakes_the_supervisor(at: Setting) -> None:
+    at.board.head[Head.NEXT_WAKE] = time.monotonic_ns() + SECOND
+    at.begin(10 * SECOND)
+    assert not at.poked()
+    at.record.end()
+    at.record.begin(ID, b"type", 1, 10 * SECOND, 0, more=False, soft_ns=SECOND // 100)
+    assert at.poked()
+
+
+def test_progress_belongs_to_the_activity_that_spoke_and_is_never_read_half(at: Setting) -> None:
+    at.begin()
+    assert at.page.read_progress() is None
+    at.page.write_progress(250_000, b"a quarter")
+    assert at.page.read_progress() == (250_000, b"a quarter")
+    at.page.words[Word.PROGRESS_COUNT] += 1
+    assert at.page.read_progress() is None
+    at.page.write_progress(PROGRESS_NONE, b"x" * 1000)
+    assert at.page.read_progress() == (PROGRESS_NONE, b"x" * PROGRESS_BYTES_MOST)
+    at.record.end()
+    assert at.page.read_progress() is None
+    at.begin()
+    assert at.page.read_progress() is None
