@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rrqmp.errors import ResultTimeout as ResultTimeout
     from rrqmp.errors import Retry as Retry
     from rrqmp.errors import RetryableError as RetryableError
+    from rrqmp.errors import SignatureRefused as SignatureRefused
     from rrqmp.errors import SoftTimeout as SoftTimeout
     from rrqmp.errors import StaleAttempt as StaleAttempt
     from rrqmp.errors import StoreError as StoreError
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from rrqmp.model.status import ActivityStatus as ActivityStatus
     from rrqmp.model.summary import ActivityPage as ActivityPage
     from rrqmp.model.summary import ActivitySummary as ActivitySummary
+    from rrqmp.pool.executor import PoolExecutor as PoolExecutor
     from rrqmp.telemetry.opentelemetry_metrics import OpenTelemetryMetrics as OpenTelemetryMetrics
     from rrqmp.telemetry.sink import LoggingMetrics as LoggingMetrics
     from rrqmp.telemetry.sink import MetricsSink as MetricsSink
@@ -93,7 +95,8 @@ _HOMES = {
         "ActivityFailed", "ActivityNotFound", "ActivityOutOfMemory", "ActivityTimedOut", "ActivityUnsuccessful",
         "AlreadyRunning", "BatchSubmissionError", "ConfigurationError", "DuplicateActivity", "IdempotencyConflict",
         "InvalidPayload", "NonRetry", "PayloadTooLarge", "QueueFull", "Release", "ResultError", "ResultExpired",
-        "ResultTimeout", "Retry", "RetryableError", "SoftTimeout", "StaleAttempt", "StoreError", "StoreUnavailable",
+        "ResultTimeout", "Retry", "RetryableError", "SignatureRefused", "SoftTimeout", "StaleAttempt", "StoreError",
+        "StoreUnavailable",
         "SubmissionError", "UnsupportedServer", "WorkerError",
     ),
     "handling.activity": ("Activity",),
@@ -113,6 +116,7 @@ _HOMES = {
     "model.stats": ("QueueStats",),
     "model.status": ("ActivityStatus",),
     "model.summary": ("ActivityPage", "ActivitySummary"),
+    "pool.executor": ("PoolExecutor",),
     "telemetry.opentelemetry_metrics": ("OpenTelemetryMetrics",),
     "telemetry.sink": ("LoggingMetrics", "MetricsSink", "NoopMetrics"),
 }  # fmt: skip

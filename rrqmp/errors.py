@@ -131,6 +131,10 @@ class ResultTimeout(ResultError, TimeoutError):
     is_retryable = True
 
 
+class SignatureRefused(ResultError):
+    """A call or a result was not signed for this use, was altered or has expired; nothing in it was read."""
+
+
 class ActivityUnsuccessful(ResultError):
     """The activity ended without a result; `record` is its last attempt, `attempts` all that are kept."""
 

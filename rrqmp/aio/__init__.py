@@ -11,6 +11,7 @@ from rrqmp.aio.builder import ActivityBuilder as ActivityBuilder
 from rrqmp.aio.builder import PreparedActivity as PreparedActivity
 from rrqmp.aio.executor import ActivityExecutor as ActivityExecutor
 from rrqmp.aio.future import ActivityFuture as ActivityFuture
+from rrqmp.aio.queue import ActivityQueue as ActivityQueue
 from rrqmp.handling import context as _context
 
 # What an `async def` handler is annotated with: in it `context.activity_executor` is the asyncio one.

@@ -12,6 +12,7 @@ from typing_extensions import TypeVar, Unpack
 from rrqmp.aio.batch import Batch
 from rrqmp.aio.builder import ActivityBuilder
 from rrqmp.aio.future import ActivityFuture
+from rrqmp.aio.queue import ActivityQueue
 from rrqmp.aio.reach import AsyncReach
 from rrqmp.client.cancelling import cancelling_children, cancelling_known
 from rrqmp.client.preparation import Prepared
@@ -53,6 +54,11 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
         desk = desk_of(queue, options)
         config = options.get("redis_config") or RedisConfig()
         return cls(AsyncReach(url, config, resend_seconds=resend_seconds_of(options)), desk)
+
+    @property
+    def activity_queue(self) -> ActivityQueue:
+        """The queue as an operator sees it."""
+        return ActivityQueue(self._reach.run, self._keys, self._rules)
 
     @overload
     async def execute(self, activity: Target[P, R], payload: P, /, **options: Unpack[Options]) -> ActivityFuture[R]: ...

@@ -15,7 +15,10 @@ from rrqmp.version import __version__
 
 # What a shell reports of a program that Ctrl-C ended.
 INTERRUPTED: Final = 130
-COMMANDS: Final = ("run", "demo", "execute", "stats", "show", "check", "runner")
+COMMANDS: Final = (
+    "run", "demo", "execute", "stats", "list", "show", "cancel", "dead", "pause", "resume", "limit", "workers", "check",
+    "runner",
+)  # fmt: skip
 
 
 class LateGroup(click.Group):

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from rrqmp.cli.queue_options import PATIENCE_SECONDS, queue_options, read_settings
-from rrqmp.errors import ConfigurationError
+from rrqmp.cli.queue_options import PATIENCE_SECONDS, one_queue, queue_options, read_settings
 from rrqmp.model.options import check_priority
 from rrqmp.model.units import seconds_of_text
 
@@ -34,11 +33,9 @@ def command(activity_type: str, payload: str, wait: bool, wait_timeout: str | No
     from rrqmp.client.executor import ActivityExecutor
 
     settings = read_settings(options)
-    if len(settings.queues) > 1:
-        raise ConfigurationError(f"{', '.join(settings.queues)} are several queues: name one with --queue")
     content = _decode(sys.stdin.read() if payload == "-" else payload)
     patience = None if wait_timeout is None else seconds_of_text(wait_timeout, "--wait-timeout")
-    (queue,) = settings.queues
+    queue = one_queue(settings)
     # Ages as the workers know it: a score made with another head start would stand in the wrong place.
     with ActivityExecutor.connect(
         settings.redis_url,

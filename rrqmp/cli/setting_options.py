@@ -19,6 +19,8 @@ def setting_options(names: Sequence[str] = tuple(TABLE)) -> Callable[[F], F]:
     def decorate(command: F) -> F:
         for name in reversed(names):
             setting = TABLE[name]
+            if setting.hidden:
+                continue
             command = click.option(
                 setting.flag,
                 name,

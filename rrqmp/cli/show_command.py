@@ -18,6 +18,7 @@ from rrqmp.store.calls.show import show
 from rrqmp.store.keys import QueueKeys
 
 _LONGEST_JSON = 2000
+_MOST_CHILDREN = 20
 
 
 @click.command("show")
@@ -49,7 +50,7 @@ def _plain(record: ActivityRecord) -> dict[str, Any]:
     plain: dict[str, Any] = {item.name: getattr(record, item.name) for item in fields(record)}
     plain["priority"] = record.priority.name.lower() if record.priority is not None else None
     # JSON already, or foreign bytes: the one goes in as it is, the other as text.
-    for name in ("payload", "result"):
+    for name in ("payload", "result", "progress"):
         plain[name] = _raw(plain[name])
     return plain
 
@@ -68,6 +69,8 @@ def _head(record: ActivityRecord) -> list[str]:
     if record.priority is not None:
         lines.append(f"  priority   {record.priority.name.lower()}")
     asked = msgspec.to_builtins(record.spec)
+    if record.spec.expires is not None:
+        asked["expires"] = _moment(record.spec.expires)
     lines += [f"  {name:10} {value}  (submitter)" for name, value in asked.items() if name != "reply"]
     if record.owner:
         lines.append(f"  owner      {record.owner}")
@@ -77,10 +80,35 @@ def _head(record: ActivityRecord) -> list[str]:
         lines.append(f"  ended      {_moment(record.ended_at)}")
     if record.cancel_requested:
         lines.append("  cancel     requested")
+    if record.progress:
+        lines.append(f"  progress   {_progress(record.progress)}")
+    if record.checkpoint_bytes:
+        lines.append(f"  checkpoint {record.checkpoint_bytes} bytes")
+    lines += _children(record)
     lines.append(f"  payload    {_cut(record.payload)}")
     if record.result:
         lines.append(f"  result     {_cut(record.result)}")
     return lines
+
+
+def _children(record: ActivityRecord) -> list[str]:
+    if not record.children_count:
+        return []
+    more = record.children_count - len(record.children[:_MOST_CHILDREN])
+    return [
+        f"  children   {record.children_count}",
+        *(f"             {child}" for child in record.children[:_MOST_CHILDREN]),
+        *([f"             and {more} more"] if more else []),
+    ]
+
+
+def _progress(stored: bytes) -> str:
+    told = _raw(stored)
+    if not isinstance(told, dict):
+        return _cut(stored)
+    fraction = told.get("fraction")
+    share = f"{fraction:.0%}" if isinstance(fraction, int | float) else ""
+    return " ".join(filter(None, (share, str(told.get("message") or ""))))
 
 
 def _report(attempt: Attempt) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 
@@ -13,6 +14,7 @@ from rrqmp.model.gates import QueueGates
 from rrqmp.model.names import check_activity_type
 from rrqmp.model.node import NodeView, decode_description
 from rrqmp.model.stats import QueueStats
+from rrqmp.model.units import check_seconds
 from rrqmp.store.calls import dead_letters, gates
 from rrqmp.store.calls.cancel import CancelOutcome, CancelReply
 from rrqmp.store.calls.cancel import cancel as cancel_call
@@ -78,12 +80,15 @@ def get_gates(keys: QueueKeys) -> Steps[QueueGates]:
     return single(gates.gates(keys))
 
 
-def cancel(keys: QueueKeys, rules: StoreRules, activity_id: str) -> Steps[bool]:
-    """Whether it was cancelled or will be; raises `ActivityNotFound`."""
-    reply: CancelReply = yield cancel_call(keys, rules, activity_id)
+def cancel(
+    keys: QueueKeys, rules: StoreRules, activity_id: str, grace: float | timedelta | None = None
+) -> Steps[CancelReply]:
+    """What became of the wish; raises `ActivityNotFound`."""
+    grace_ms = None if grace is None else round(check_seconds(grace, "grace", least=0.0) * 1000)
+    reply: CancelReply = yield cancel_call(keys, rules, activity_id, grace_ms=grace_ms)
     if reply.outcome is CancelOutcome.UNKNOWN:
         raise _unknown(keys, activity_id)
-    return reply.outcome is not CancelOutcome.ENDED
+    return reply
 
 
 def workers(keys: QueueKeys) -> Steps[tuple[NodeView, ...]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 from typing_extensions import Unpack
 
 from rrqmp.client import dead_letters, listing, operations
+from rrqmp.client.cancelling import cancelling_known
 from rrqmp.client.dead_letters import DeadLetterFilter, Progress, search
 from rrqmp.client.steps import run_steps
 from rrqmp.model.activity import ActivityRecord
@@ -15,7 +17,7 @@ from rrqmp.model.gates import QueueGates
 from rrqmp.model.node import NodeView
 from rrqmp.model.stats import QueueStats
 from rrqmp.model.status import ActivityStatus
-from rrqmp.model.summary import ActivityPage
+from rrqmp.model.summary import ActivityPage, ActivitySummary
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
@@ -63,6 +65,16 @@ class ActivityQueue:
         steps = listing.list_activities(self._keys, self._rules, status, activity_type, limit, cursor)
         return run_steps(self._run, steps)
 
+    def iter_activities(
+        self, status: ActivityStatus | str, *, activity_type: str | None = None
+    ) -> Iterator[ActivitySummary]:
+        """All that have this status, in the order of `list_activities`, a page at a time."""
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.list_activities(status, activity_type=activity_type, limit=listing.MOST_ROWS, cursor=cursor)
+            yield from page.activities
+            cursor = page.cursor or None
+
     def list_dead_letters(
         self, *, limit: int = DEFAULT_ROWS, cursor: str = "", **wanted: Unpack[DeadLetterFilter]
     ) -> ActivityPage:
@@ -89,12 +101,13 @@ class ActivityQueue:
         """Deletes for good the dead letters that fit, all where nothing is said; how many. As `revive_all`."""
         return run_steps(self._run, dead_letters.discard_all(self._keys, search(wanted), on_progress))
 
-    def cancel(self, activity_id: str) -> bool:
-        """Ends a waiting activity, asks for the end of a running one; false if it has ended already.
+    def cancel(self, activity_id: str, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
+        """Ends a waiting activity, asks for the end of a running one; false if it has ended otherwise.
 
-        Does not wait for the end. Raises `ActivityNotFound`.
+        A running one is told at once and killed after `grace`, or after what its node's settings say; this does not
+        wait for it. `children` means also what it has started. Raises `ActivityNotFound`.
         """
-        return run_steps(self._run, operations.cancel(self._keys, self._rules, activity_id))
+        return run_steps(self._run, cancelling_known(self._keys, activity_id, grace, children=children))
 
     def gates(self) -> QueueGates:
         """What is paused and limited, and how much of each type runs."""

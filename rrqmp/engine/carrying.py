@@ -36,10 +36,7 @@ def carry(application: Application) -> int:
         content = cloudpickle.dumps(application)
     except Exception as error:
         raise ConfigurationError(_blame(application, cloudpickle.dumps, error)) from error
-    descriptor = _unnamed_file()
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(content)
-    return descriptor
+    return unnamed_file(content)
 
 
 def make_portable(declared: Any) -> None:
@@ -82,7 +79,15 @@ def _goes_by_value(kind: type) -> bool:
     return kind.__module__ == "__main__" or "<locals>" in kind.__qualname__
 
 
-def _unnamed_file() -> int:
+def unnamed_file(content: bytes) -> int:
+    """A descriptor of a file that no other process can open by a name; the caller closes it."""
+    descriptor = _open_unnamed()
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    return descriptor
+
+
+def _open_unnamed() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create(_SHOWN_NAME, os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:

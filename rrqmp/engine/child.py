@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -30,15 +30,30 @@ class SupervisorChild:
         self._channel = channel
 
     @classmethod
-    def start(cls, application: AppReference, sys_path: tuple[str, ...], pickle_fd: int | None) -> SupervisorChild:
+    def start(
+        cls,
+        application: AppReference,
+        sys_path: tuple[str, ...],
+        pickle_fd: int | None,
+        *,
+        flags: Sequence[str] = (),
+        environ: Mapping[str, str] = os.environ,
+        own_folder: str = "",
+    ) -> SupervisorChild:
         """Starts `python -m rrqmp.supervisor`; returns before it serves."""
         ours, theirs = socket.socketpair()
         with theirs:
-            order = Launch(app=application, sys_path=sys_path, parent_fd=theirs.fileno(), pickle_fd=pickle_fd)
+            order = Launch(
+                app=application,
+                sys_path=sys_path,
+                parent_fd=theirs.fileno(),
+                pickle_fd=pickle_fd,
+                own_folder=own_folder,
+            )
             process = subprocess.Popen(
-                [sys.executable, "-m", "rrqmp.supervisor", "--launch", encode_launch(order)],
+                [sys.executable, "-m", "rrqmp.supervisor", "--launch", encode_launch(order), *flags],
                 stdin=subprocess.DEVNULL,
-                env=child_environment(os.environ),
+                env=child_environment(environ),
                 pass_fds=(theirs.fileno(),) if pickle_fd is None else (theirs.fileno(), pickle_fd),
                 # Its own group: Ctrl-C reaches us alone, and we hand it on once.
                 process_group=0,
@@ -73,6 +88,15 @@ class SupervisorChild:
         """After `ask_to_stop`: what runs goes back at once."""
         # Another signal: a copy of the first one within half a second would count as the same wish.
         self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Kills the supervisor; its workers die with it."""
+        self._process.kill()
+
+    def leave(self) -> None:
+        """Waits for its end, whatever its exit code."""
+        self._process.wait()
+        self._channel.close()
 
     def finish(self) -> None:
         """Waits for its end; raises an error for an exit code that is no success."""
@@ -123,10 +147,10 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def child_environment(environ: Mapping[str, str]) -> dict[str, str] | None:
-    """None unless this package is found by the current process alone, in a folder that a fresh one would not search."""
+def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """With this package's folder where the current process alone finds it: a fresh one would not search there."""
     paths = environ.get("PYTHONPATH", "")
     searched = (*(entry for entry in sys.path if "-packages" in entry), os.getcwd(), *paths.split(os.pathsep))
     if _PACKAGE_PARENT in map(os.path.abspath, filter(None, searched)):
-        return None
+        return dict(environ)
     return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, (_PACKAGE_PARENT, paths)))}

@@ -41,6 +41,7 @@ class EngineSettings(TypedDict, total=False):
     idempotency_ttl: float | timedelta | None
     dead_letter_limit: int | None
     payload_limit: int | str | None
+    key: str | None
     prefix: str | None
     node: str | None
     runtime_dir: str | os.PathLike[str] | None

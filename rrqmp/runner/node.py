@@ -14,6 +14,7 @@ from rrqmp.settings.table import Settings
 from rrqmp.shared_state.board import STRIDE, Board, Head, KillReason
 from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.shared_state.messages import Answer, Idle
+from rrqmp.store.rules import rules_of
 from rrqmp.supervisor.application import Application, TemplateEvents
 from rrqmp.supervisor.crew import Crew, CrewEvents
 from rrqmp.supervisor.deadlines import DeadlineWatch
@@ -21,7 +22,7 @@ from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.node_board import take_over
 from rrqmp.supervisor.obituary import announce
-from rrqmp.supervisor.preparation import rules_of, spares_of, worker_config
+from rrqmp.supervisor.preparation import spares_of, worker_config
 from rrqmp.supervisor.sweep import Sweep
 from rrqmp.supervisor.template_handle import TemplateHandle
 from rrqmp.supervisor.worker_handle import Slot, WorkerHandle

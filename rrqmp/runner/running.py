@@ -112,7 +112,7 @@ def _started(
         process = subprocess.Popen(
             [sys.executable, "-m", "rrqmp.runner", *words],
             stdin=subprocess.DEVNULL,
-            env={**(child_environment(os.environ) or os.environ), **telemetry_environment(telemetry)},
+            env={**child_environment(os.environ), **telemetry_environment(telemetry)},
             pass_fds=passed,
         )
     finally:

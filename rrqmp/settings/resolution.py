@@ -105,6 +105,8 @@ def show_value(setting: Setting, settings: Settings) -> str:
     if setting.name == "queues":
         weighted = settings.queue_order is QueueOrder.WEIGHTS
         return ",".join(f"{queue}={weight}" if weighted else queue for queue, weight in settings.queues.items())
+    if setting.hidden:
+        return "***" if value else setting.shown_default
     if setting.secret:
         return _mask(str(value))
     if value is None or value in ("", ()):

@@ -42,6 +42,8 @@ class Setting:
     default: Callable[[], object]
     repeatable: bool = False
     secret: bool = False
+    # Has no flag, since everybody can read command lines, and is never shown, not even in part.
+    hidden: bool = False
 
     @property
     def variable(self) -> str:
@@ -59,6 +61,7 @@ def _setting(
     shown_default: str = "",
     repeatable: bool = False,
     secret: bool = False,
+    hidden: bool = False,
 ) -> Any:
     line = {
         "flag": flag,
@@ -67,6 +70,7 @@ def _setting(
         "shown_default": shown_default,
         "repeatable": repeatable,
         "secret": secret,
+        "hidden": hidden,
     }
     if callable(default):
         return field(default_factory=default, metadata=line)
@@ -198,6 +202,14 @@ class Settings:
         "where Prometheus may scrape this supervisor, such as 127.0.0.1:9464",
         shown_default="off",
     )
+    key: str = _setting(
+        "",
+        values.key,
+        "secret under which PoolExecutor signs its calls, 16 bytes or more",
+        shown_default="no key",
+        secret=True,
+        hidden=True,
+    )
     log_level: str = _setting("info", values.choice("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting("text", values.choice("text", "json"), "text for people, json for collectors")
 
@@ -207,13 +219,14 @@ def _line(item: Field[Any]) -> Setting:
     factory = item.default_factory
     return Setting(
         name=item.name,
-        flag=known["flag"] or "--" + item.name.replace("_", "-"),
+        flag="" if known["hidden"] else known["flag"] or "--" + item.name.replace("_", "-"),
         help=known["help"],
         read=known["read"],
         shown_default=known["shown_default"] or str(item.default),
         default=factory if factory is not MISSING else lambda: item.default,
         repeatable=known["repeatable"],
         secret=known["secret"],
+        hidden=known["hidden"],
     )
 
 

@@ -20,6 +20,8 @@ from rrqmp.model.units import check_bytes, check_seconds, seconds_of_text
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[object, str], T]
 
+# Shorter ones can be guessed.
+LEAST_KEY_BYTES: Final = 16
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _APPLICATION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?)?")
 LOOPBACK: Final = "127.0.0.1"
@@ -68,6 +70,21 @@ def application(value: object, origin: str) -> str:
     if not _APPLICATION.fullmatch(given):
         raise _fault(given, origin, "give module:attribute, such as thumbs:engine, or module:make() for a factory")
     return given
+
+
+def key(value: object, origin: str) -> str:
+    """A secret that cannot be guessed; no message ever shows it."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    if not isinstance(value, str):
+        raise ValueError(f"{origin} is a {type(value).__name__}: give a text")
+    size = len(value.encode("utf-8", "surrogateescape"))
+    if size < LEAST_KEY_BYTES:
+        raise ValueError(
+            f"{origin} has {size} bytes: give at least {LEAST_KEY_BYTES}, such as the output of "
+            "python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    return value
 
 
 def redis_url(value: object, origin: str) -> str:

@@ -28,13 +28,17 @@ class Service(StrEnum):
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A start by another program. `parent_fd` is a socket: `ready` is written to it, its end means stop."""
+    """A start by another program. `parent_fd` is a socket: `ready` is written to it, its end means stop.
+
+    `own_folder` was made for this one run, and is removed at its end.
+    """
 
     app: AppReference
     sys_path: tuple[str, ...] = ()
     service: Service = Service.QUEUE
     parent_fd: int | None = None
     pickle_fd: int | None = None
+    own_folder: str = ""
 
 
 def encode_launch(launch: Launch) -> str:

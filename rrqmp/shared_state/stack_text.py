@@ -12,7 +12,8 @@ _THREAD: Final = re.compile(r"^(Current thread 0x|Thread 0x|Stack \(most recent)
 # "Stack" heads the dump of one thread alone, which is written of a process with very many.
 _CURRENT: Final = ("Current thread", "Stack")
 _PACKAGE: Final = Path(__file__).parent.parent
-_MACHINERY: Final = tuple(f"{_PACKAGE / room}/" for room in ("handling", "worker", "client", "store", "telemetry"))
+_ROOMS: Final = ("handling", "worker", "client", "store", "telemetry", "pool")
+_MACHINERY: Final = tuple(f"{_PACKAGE / room}/" for room in _ROOMS)
 _LIBRARY: Final = tuple({path + "/" for key, path in sysconfig.get_paths().items() if key in ("stdlib", "platstdlib")})
 # How `python -m` enters the template, at the foot of every worker's stack.
 _ENTRY: Final = "<frozen runpy>"

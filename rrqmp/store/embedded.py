@@ -64,7 +64,8 @@ class EmbeddedServer:
         binary: Path | None = None,
     ) -> None:
         self.place = directory if isinstance(directory, EmbeddedPlace) else embedded_place(directory.absolute())
-        self._options = _DEFAULTS | dict(options or {})
+        in_memory = {"appendonly": "no"} if self.place.in_memory else {}
+        self._options = _DEFAULTS | in_memory | dict(options or {})
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
         self._lock_fd = -1

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from rrqmp.errors import ConfigurationError
 
 EMBEDDED_SCHEME: Final = "embedded:"
 _DEFAULT_NAME: Final = "default"
+_IN_MEMORY: Final = "memory"
 # A socket's path must fit 108 bytes on Linux, 104 on macOS.
 _MAX_SOCKET_PATH: Final = 100
 
@@ -24,6 +25,8 @@ class EmbeddedPlace:
 
     directory: Path
     socket: Path
+    # Keeps no file: for who starts it for one run of a program.
+    in_memory: bool = False
 
     @property
     def lock(self) -> Path:
@@ -42,8 +45,12 @@ def is_embedded(url: str) -> bool:
 
 
 def resolve_embedded(url: str, environ: Mapping[str, str] = os.environ) -> EmbeddedPlace:
-    """The place of `embedded:` (one per user), `embedded:NAME` or `embedded:/path`."""
-    target = url.removeprefix(EMBEDDED_SCHEME)
+    """The place of `embedded:` (one per user), `embedded:NAME` or `embedded:/path`; `?memory` keeps no file."""
+    target, _, wish = url.removeprefix(EMBEDDED_SCHEME).partition("?")
+    if wish:
+        if wish != _IN_MEMORY:
+            raise ConfigurationError(f"Redis URL {url!r}: after the question mark only {_IN_MEMORY!r} can stand")
+        return replace(resolve_embedded(f"{EMBEDDED_SCHEME}{target}", environ), in_memory=True)
     if target.startswith("/"):
         return embedded_place(Path(target), environ)
     name = target or _DEFAULT_NAME

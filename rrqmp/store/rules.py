@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rrqmp.model.priority import DEFAULT_AGING_SECONDS, head_start_us
+
+if TYPE_CHECKING:
+    from rrqmp.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +38,15 @@ class StoreRules:
             round(self.lease * 1_000_000),
         )
         object.__setattr__(self, "packed", " ".join(map(str, words)))
+
+
+def rules_of(settings: Settings) -> StoreRules:
+    """The constants as the settings have them, for workers and for whoever works on their queues from outside."""
+    return StoreRules(
+        priority_aging=settings.priority_aging,
+        max_crashes=settings.max_crashes,
+        max_losses=settings.max_losses,
+        result_ttl=settings.result_ttl,
+        key_ttl=settings.idempotency_ttl,
+        lease=settings.lease,
+    )

@@ -47,6 +47,7 @@ class Application:
     launch: Launch
     mark: str
     threads: int
+    key: str = field(default="", repr=False)
     handle: TemplateHandle | None = None
     report: Imported | None = None
     _first: asyncio.Future[Imported | ImportFailed] | None = None
@@ -119,7 +120,7 @@ class Application:
             on_death=self._died,
         )
         keep = () if self.launch.pickle_fd is None else (self.launch.pickle_fd,)
-        self.handle.start(self.launch, template_environment(os.environ, self.mark, self.threads), keep)
+        self.handle.start(self.launch, template_environment(os.environ, self.mark, self.threads, self.key), keep)
 
     def _imported(self, handle: TemplateHandle, answer: Imported | ImportFailed) -> None:
         if self._first is not None and not self._first.done():

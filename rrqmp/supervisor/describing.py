@@ -14,7 +14,8 @@ from typing import Final
 from rrqmp.errors import WorkerError
 from rrqmp.kernel import proc
 from rrqmp.model.node import NodeDescription, SlotDescription, SlotState, encode_description
-from rrqmp.shared_state.board import KillReason, Page, Word, WorkerState
+from rrqmp.model.progress import WHOLE
+from rrqmp.shared_state.board import PROGRESS_NONE, KillReason, Page, Word, WorkerState
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.nodes import describe
 from rrqmp.store.keys import QueueKeys
@@ -102,6 +103,7 @@ def _describe_worker(number: int, handle: WorkerHandle, page: Page, queues: Sequ
     if not page.busy:
         return SlotDescription(slot=number, state=state, pid=handle.pid, own_bytes=own_bytes)
     started_at = words[Word.STARTED_WALL] / 1e9
+    told, message = page.read_progress() or (PROGRESS_NONE, b"")
     allowed_ns, queue = words[Word.DEADLINE] - words[Word.STARTED], words[Word.QUEUE]
     return SlotDescription(
         slot=number,
@@ -114,6 +116,8 @@ def _describe_worker(number: int, handle: WorkerHandle, page: Page, queues: Sequ
         started_at=started_at,
         deadline_at=started_at + allowed_ns / 1e9 if words[Word.DEADLINE] and allowed_ns > 0 else None,
         own_bytes=own_bytes,
+        progress=None if told == PROGRESS_NONE else told / WHOLE,
+        progress_text=message.decode(errors="replace"),
     )
 
 

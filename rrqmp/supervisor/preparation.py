@@ -44,18 +44,6 @@ def served_types(settings: Settings, report: Imported) -> tuple[str, ...]:
     return tuple(settings.activity_types) or tuple(known)
 
 
-def rules_of(settings: Settings) -> StoreRules:
-    """The constants that the scripts are told."""
-    return StoreRules(
-        priority_aging=settings.priority_aging,
-        max_crashes=settings.max_crashes,
-        max_losses=settings.max_losses,
-        result_ttl=settings.result_ttl,
-        key_ttl=settings.idempotency_ttl,
-        lease=settings.lease,
-    )
-
-
 def worker_config(settings: Settings, rules: StoreRules, types: tuple[str, ...]) -> WorkerConfig:
     """What the workers need of the settings."""
     return WorkerConfig(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shutil
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -22,7 +23,7 @@ from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
-from rrqmp.store.rules import StoreRules
+from rrqmp.store.rules import StoreRules, rules_of
 from rrqmp.supervisor import preparation
 from rrqmp.supervisor.application import Application, launch_of
 from rrqmp.supervisor.banner import banner
@@ -113,6 +114,9 @@ class Supervisor:
             self._board.close()
         if self._embedded is not None:
             self._embedded.close()
+        if self._launch is not None and self._launch.own_folder:
+            # Ours alone: whoever started us may be dead, and nobody else knows of it.
+            shutil.rmtree(self._launch.own_folder, ignore_errors=True)
 
     async def _import(self, resolved: Resolved) -> Imported:
         settings = resolved.settings
@@ -124,6 +128,7 @@ class Supervisor:
             launch=self._launch,
             mark=self._mark,
             threads=settings.threads_per_worker,
+            key=settings.key,
         )
         return await self._application.import_first()
 
@@ -133,7 +138,7 @@ class Supervisor:
         self._observing = Observing(settings.metrics_address)
         self._observing.open()
         types = preparation.served_types(settings, report)
-        rules = preparation.rules_of(settings)
+        rules = rules_of(settings)
         self._embedded = preparation.start_embedded(settings.redis_url)
         self._store = AsyncStore(settings.redis_url, name=f"rrqmp-supervisor-{settings.node}")
         facts = await preparation.wait_for_server(self._store, settings.start_timeout)

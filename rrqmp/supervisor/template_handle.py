@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from rrqmp.kernel.pidfd import open_pidfd, send_signal
+from rrqmp.settings.table import TABLE
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.launch import Launch, encode_launch
 from rrqmp.shared_state.messages import Close, Configure, Configured, Fork, Forked, Imported, ImportFailed, WorkerConfig
@@ -43,12 +44,17 @@ class TemplateStage(StrEnum):
     DEAD = "dead"
 
 
-def template_environment(environ: Mapping[str, str], mark: str, threads: int) -> dict[str, str]:
-    """The environment of a template and all below it; thread caps must stand before the application is imported."""
+def template_environment(environ: Mapping[str, str], mark: str, threads: int, key: str = "") -> dict[str, str]:
+    """The environment of a template and all below it; thread caps must stand before the application is imported.
+
+    So must the key, which may have come from a file that only we were told of.
+    """
     made = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     for name in _THREAD_VARIABLES:
         made.setdefault(name, str(threads))
     made[messages.MARK_VARIABLE] = mark
+    if key:
+        made[TABLE["key"].variable] = key
     return made
 
 

@@ -31,7 +31,7 @@ def load_application(
         found = _unpickle(pickle_fd)
     else:
         module = _run_script(reference.target) if reference.kind == "script" else _import(reference.target)
-        found = _attribute(module, reference.attribute, reference.target)
+        found = _found_in(module, reference)
     if service is Service.JOBS and not isinstance(found, JobServer):
         raise ApplicationError(
             f"{_spelled(reference)} is {found!r}, not a runner's registry: name a rrqmp.runner.Registry, as in "
@@ -105,6 +105,16 @@ def _unpickle(descriptor: int | None) -> object:
             return cloudpickle.loads(file.read())
     except BaseException:
         raise _own_fault("the application sent by value") from None
+
+
+def _found_in(module: types.ModuleType, reference: AppReference) -> object:
+    try:
+        return _attribute(module, reference.attribute, reference.target)
+    except ApplicationError:
+        raise
+    except ConfigurationError as error:
+        # A module may make its engine when it is asked for it.
+        raise ApplicationError(f"{_spelled(reference)} refused its own configuration: {error}") from None
 
 
 def _attribute(module: types.ModuleType, attribute: str, target: str) -> object:

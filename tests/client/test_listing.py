@@ -65,6 +65,7 @@ def test_pending_of_all_types_come_once_type_by_type_in_order_of_running(
     assert ids(rows) == [*made["a"], first, *made["b"], *made["c"]]
     assert {row.status for row in rows} == {ActivityStatus.PENDING}
     assert all(before - 5 < (row.waiting_since or 0) < time.time() + 5 for row in rows)
+    assert list(queue.iter_activities("pending")) == rows
     assert ids(read_all(queue, ActivityStatus.PENDING, activity_type="c")) == made["c"]
     assert read_all(queue, ActivityStatus.PENDING, activity_type="nobody's") == []
 
@@ -153,7 +154,7 @@ def test_completed_and_cancelled_ones_are_listed_until_their_record_lapses(
     for _ in range(3):
         worker.complete_next("t")
     assert queue.cancel(made[4])
-    assert queue.cancel(made[4]) is False
+    assert queue.cancel(made[0]) is False
     assert ids(read_all(queue, ActivityStatus.COMPLETED)) == made[2::-1]
     [row] = read_all(queue, ActivityStatus.CANCELLED)
     assert row.activity_id == made[4]

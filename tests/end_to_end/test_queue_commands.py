@@ -44,7 +44,7 @@ def test_stats_counts_what_waits(rrqmp: Any, server: EmbeddedServer, keys: Queue
 
 def test_stats_draws_a_line_a_queue(rrqmp: Any, server: EmbeddedServer, keys: QueueKeys, waiting: str) -> None:
     ran = rrqmp("stats", *where(server, keys), "--queue", "empty")
-    assert "thumbnail 1" in ran.stdout
+    assert "thumbnail        1        0" in ran.stdout
     assert "empty" in ran.stdout
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 
 import pytest
+from click.testing import CliRunner
 
+from rrqmp.cli import commands
 from rrqmp.client.queue import ActivityQueue
 from rrqmp.model.node import SlotState
 from rrqmp.model.status import ActivityStatus
+from rrqmp.store.embedded import EmbeddedServer
 from tests.processes.conftest import Supervise
 from tests.processes.harness import RULES, Queue, eventually
 
@@ -98,10 +103,12 @@ def slots_of(operator: ActivityQueue, number: int = 0) -> list[SlotState]:
     return [slot.state for slot in node.described.slots] if node.described else []
 
 
-def test_workers_tell_what_each_slot_does(queue: Queue, supervise: Supervise, operator: ActivityQueue) -> None:
+def test_workers_tell_what_each_slot_does(
+    queue: Queue, supervise: Supervise, operator: ActivityQueue, server: EmbeddedServer
+) -> None:
     node = supervise(**OFTEN)
     gate = queue.gate()
-    held = queue.submit("hold", {"notes": str(queue.notes()), "gate": str(gate)}, timeout=50)
+    held = queue.submit("hold", {"notes": str(queue.notes()), "gate": str(gate), "progress": 0.5}, timeout=50)
     pid = queue.noted(held).pid
     eventually(lambda: sorted(slots_of(operator)) == ["busy", "idle"], seen=operator.workers)
     [view] = operator.workers()
@@ -110,12 +117,19 @@ def test_workers_tell_what_each_slot_does(queue: Queue, supervise: Supervise, op
     assert (view.described.pid, view.described.queues) == (node.process.pid, (queue.keys.queue,))
     [busy] = [slot for slot in view.described.slots if slot.state is SlotState.BUSY]
     assert (busy.pid, busy.activity_id, busy.activity_type, busy.attempt) == (pid, held, "hold", 1)
-    assert busy.queue == queue.keys.queue
+    assert (busy.queue, busy.progress, busy.progress_text) == (queue.keys.queue, 0.5, "halfway")
     assert busy.started_at is not None
     assert busy.deadline_at is not None
     assert abs(busy.deadline_at - busy.started_at - 50) < 1
     assert busy.own_bytes is not None
     assert busy.own_bytes < 200 * 2**20
+    where = ["--redis-url", server.url, "--queue", queue.keys.queue]
+    table = CliRunner(env={"COLUMNS": "200"}).invoke(commands.rrqmp, ["workers", *where]).stdout
+    assert f"{node.node}  {queue.keys.queue}  pid {node.process.pid}" in table
+    assert "2 slots: 1 busy" in table
+    assert re.search(rf"\d +{pid} +busy +hold +{held} +1 +[\d.]+s +in \d+s .* 50% halfway", table), table
+    told = json.loads(CliRunner().invoke(commands.rrqmp, ["workers", *where, "--json"]).stdout)
+    assert told[0]["described"]["slots"][busy.slot]["activity_id"] == held
     gate.touch()
     eventually(lambda: slots_of(operator) == ["idle", "idle"], seen=operator.workers)
 

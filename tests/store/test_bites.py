@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from rrqmp.model.attempt import Ending
+from rrqmp.model.status import ActivityStatus
+from rrqmp.store.calls.cancel import CANCEL_BITE, cancel_children
 from rrqmp.store.calls.cycle import MAX_CLAIMS, Settlement, SlotIdent, cycle
-from rrqmp.store.calls.dead_letters import REVIVE_BITE, revive, trim
+from rrqmp.store.calls.dead_letters import REVIVE_BITE, discard, revive, trim
 from rrqmp.store.calls.ends import ReclaimCause, reclaim
 from rrqmp.store.calls.enqueue import MAX_ITEMS, Submission, enqueue
 from rrqmp.store.calls.heartbeat import heartbeat
 from rrqmp.store.calls.promote import PROMOTE_BITE, promote
+from rrqmp.store.calls.watch import WATCH_BITE, watch
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
 from tests.servers import debian_binary, debian_server, embedded_server
+
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
 
 RULES = StoreRules(lease=600.0)
 SPEC = b'{"reply":"0198f3c2a1b2"}\n' + b'{"path":"' + b"x" * 150 + b'"}'
@@ -63,17 +69,18 @@ def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield store
 
 
-def _fill(store: BlockingConnection | Meter, keys: QueueKeys, number: int, *, delay_us: int = 0) -> None:
+def _fill(store: BlockingConnection | Meter, keys: QueueKeys, number: int, *, prefix: str = "0", **more: Any) -> None:
+    ids = _ids(prefix, number)
     for start in range(0, number, MAX_ITEMS):
-        ids = range(start, min(number, start + MAX_ITEMS))
-        items = [Submission(f"0198f3c2-a1b2-7000-8000-{i:012d}", "thumbnail", SPEC, delay_us=delay_us) for i in ids]
+        items = [Submission(one, "thumbnail", SPEC, **more) for one in ids[start : start + MAX_ITEMS]]
         store.run(enqueue(keys, RULES, items))
 
 
 def test_no_bite_keeps_the_server_busy_for_long(own: BlockingConnection, keys: QueueKeys) -> None:
     meter = Meter(own)
     _take_full_bites(meter, keys)
-    assert len(meter.dearest) == 7
+    _take_bites_of_what_never_starts(meter, QueueKeys(keys.queue, "other"))
+    assert len(meter.dearest) == 10
     assert max(meter.dearest.values()) < MOST_MILLISECONDS, meter.dearest
 
 
@@ -97,6 +104,27 @@ def _take_full_bites(own: Meter, keys: QueueKeys) -> None:
     while own.run(reclaim(keys, RULES, ident.node, ReclaimCause.RESTART)).left:
         pass
     own.run(trim(keys))
+
+
+def _take_bites_of_what_never_starts(own: Meter, keys: QueueKeys) -> None:
+    """As many as one call takes expire, are cancelled with their parent, or are thrown away when dead."""
+    _fill(own, keys, PROMOTE_BITE // 2, prefix="1", expires_us=1)
+    assert own.run(promote(keys, RULES)).expired == PROMOTE_BITE // 2
+    _fill(own, keys, WATCH_BITE, prefix="2", expires_us=1)
+    assert own.run(watch(keys, _ids("2", WATCH_BITE)))[0].status is ActivityStatus.CANCELLED
+    _fill(own, keys, CANCEL_BITE, prefix="3", parent="p")
+    assert len(own.run(cancel_children(keys, RULES, "p")).cancelled) == CANCEL_BITE
+    ident = SlotIdent("n@2", 0, 1)
+    own.run(heartbeat(keys, RULES, ident.node, joining=True, slots=[0]))
+    _fill(own, keys, MAX_CLAIMS, prefix="4")
+    claims = own.run(cycle(keys, RULES, ident, seq=1, want=MAX_CLAIMS, types=["thumbnail"])).claims
+    dead = [Settlement(c.activity_id, ident.token(1), Ending.DEAD, b'{"kind":"failed"}') for c in claims]
+    own.run(cycle(keys, RULES, ident, seq=2, want=0, settlements=dead))
+    assert own.run(discard(keys, [c.activity_id for c in claims])) == MAX_CLAIMS
+
+
+def _ids(prefix: str, number: int) -> list[str]:
+    return [f"0198f3c2-a1b2-7000-8000-{prefix}{i:011d}" for i in range(number)]
 
 
 def test_waiting_activity_takes_at_most_a_kibibyte(own: BlockingConnection, keys: QueueKeys) -> None:

@@ -25,6 +25,9 @@ from rrqmp.store.notices import NoticeKind, NoticeListener
 from rrqmp.store.rules import StoreRules
 from tests.store.slot import NODE, Slot
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 RULES = StoreRules()
 # Long ago, and long from now.
 PAST_US = 1_000_000

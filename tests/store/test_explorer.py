@@ -19,6 +19,9 @@ from tests.store.explorer.moves import play_episode
 from tests.store.explorer.removals import REMOVALS
 from tests.store.explorer.shelf import Removal, Shelf, assert_edits_apply
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 EPISODES = int(os.environ.get("RRQMP_EXPLORER_EPISODES", "40"))
 FIRST_SEED = int(os.environ.get("RRQMP_EXPLORER_SEED", "0"))
 MOVES = 150

@@ -17,6 +17,9 @@ from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from tests.store.slot import Slot
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 RULES = StoreRules()
 
 

@@ -8,16 +8,24 @@ import pytest
 
 from rrqmp.errors import QueueFull
 from rrqmp.model.attempt import Ending
-from rrqmp.store.calls.cancel import CancelOutcome, cancel
+from rrqmp.model.status import ActivityStatus
+from rrqmp.store.calls.attempt_notes import publish_progress, save_checkpoint
+from rrqmp.store.calls.cancel import CancelOutcome, ChildrenReply, cancel, cancel_children
 from rrqmp.store.calls.cycle import Claim, CycleReply, Settlement, SlotIdent, Verdict, cycle
+from rrqmp.store.calls.dead_letters import discard
 from rrqmp.store.calls.ends import release
 from rrqmp.store.calls.enqueue import Acceptance, Submission, enqueue
 from rrqmp.store.calls.heartbeat import heartbeat, wake
+from rrqmp.store.calls.promote import promote
 from rrqmp.store.calls.stats import stats
+from rrqmp.store.calls.watch import watch
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from tests.servers import embedded_server
+
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
 
 RULES = StoreRules()
 IDENT = SlotIdent("n@1", 0, 1)
@@ -76,6 +84,40 @@ def test_release_cancel_and_heartbeat_pass(full: BlockingConnection, keys: Queue
     full.command("DEL", keys.wake("t"))
     full.run(wake(keys, ["t"]))
     assert full.command("LLEN", keys.wake("t")) == 1
+
+
+def test_what_expires_ends_and_makes_room(full: BlockingConnection, keys: QueueKeys) -> None:
+    full.command("CONFIG", "SET", "maxmemory", "0")
+    for name in ("x11", "x12", "x13"):
+        full.command("HSET", keys.activity(name), "exp", 1)
+    full.command("ZADD", keys.single("expiries"), 1, "x11")
+    full.command("CONFIG", "SET", "maxmemory", "1")
+    assert full.run(promote(keys, RULES)).expired == 1
+    assert full.run(watch(keys, ["x12"]))[0].status is ActivityStatus.CANCELLED
+    assert [claim.activity_id for claim in _settle(full, keys, [], 2, want=3).claims] == ["x10", "x14", "x15"]
+    assert full.run(stats(keys)).cancelled_count == 4
+
+
+def test_children_are_cancelled_and_dead_letters_discarded(full: BlockingConnection, keys: QueueKeys) -> None:
+    full.command("CONFIG", "SET", "maxmemory", "0")
+    full.command("ZADD", keys.children("p"), 1, "x1", 2, "x15")
+    full.command("CONFIG", "SET", "maxmemory", "1")
+    assert full.run(cancel_children(keys, RULES, "p", grace_ms=5)) == ChildrenReply(["x15"], ["x1"], None)
+    dead = [Settlement("x2", IDENT.token(1), Ending.DEAD, b'{"kind":"failed"}')]
+    full.run(cycle(keys, RULES, IDENT, seq=2, want=0, settlements=dead))
+    assert full.run(discard(keys, ["x2"])) == 1
+
+
+def test_checkpoint_is_refused_with_an_error_and_progress_without(full: BlockingConnection, keys: QueueKeys) -> None:
+    with pytest.raises(QueueFull, match="out of memory"):
+        full.run(save_checkpoint(keys, "x1", IDENT.token(1), b"1"))
+    assert full.run(publish_progress(keys, [("x1", IDENT.token(1), b"1")])) == 0
+
+
+def test_delayed_release_passes(full: BlockingConnection, keys: QueueKeys) -> None:
+    given = [Settlement("x1", IDENT.token(1), Ending.RELEASE, b"", 60_000_000)]
+    full.run(cycle(keys, RULES, IDENT, seq=2, want=0, settlements=given))
+    assert full.run(stats(keys)).scheduled_count == 1
 
 
 def test_work_is_accepted_again_when_there_is_room(full: BlockingConnection, keys: QueueKeys) -> None:

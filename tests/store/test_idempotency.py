@@ -20,6 +20,9 @@ from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 RULES = StoreRules()
 IDENT = SlotIdent("n@1", 0, 1)
 CLIENTS = 50

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from rrqmp.model.attempt import Ending
 from rrqmp.store.calls.enqueue import Acceptance, DuplicateRule, EnqueueVerdict, Submission, enqueue
 from rrqmp.store.calls.stats import stats
@@ -12,6 +14,9 @@ from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from tests.store.slot import Slot
+
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
 
 RULES = StoreRules()
 

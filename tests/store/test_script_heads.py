@@ -10,6 +10,9 @@ import pytest
 from rrqmp.store.keys import SUFFIXES
 from rrqmp.store.script import assemble, load_script, read_lua
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 FOLDER = Path(__file__).parents[2] / "rrqmp" / "store" / "lua"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.lua"))
 FRAGMENTS = sorted(path.stem for path in (FOLDER / "fragments").glob("*.lua"))

@@ -22,6 +22,9 @@ from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 
+# The scripts are the same whatever interpreter sends them.
+pytestmark = pytest.mark.once
+
 RULES = StoreRules()
 IDENT = SlotIdent("host-a@0123456789abcdef", 3, 1)
 

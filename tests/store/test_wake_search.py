@@ -12,6 +12,9 @@ from itertools import chain
 
 import pytest
 
+# A model: the same whatever interpreter searches it.
+pytestmark = pytest.mark.once
+
 BOUND = 3
 
 

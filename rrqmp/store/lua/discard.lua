@@ -19,7 +19,8 @@ for _, item in ipairs(gone) do
   local wishes = record[TY] and options(record[SPEC])
   local owned = wishes and wishes.key and owned_key(id, record, wishes)
   local key = root .. '@activity@' .. id
-  call('DEL', key, root .. '@children@' .. id, owned or key)
+  call('DEL', key, owned or key)
+  call('UNLINK', root .. '@children@' .. id)
   local news = id .. ' dead_letter ' .. line('discarded', record, '')
   if wishes and type(wishes.reply) == 'string' then call('PUBLISH', root .. '@done@' .. wishes.reply, news) end
   if record[WATCH] then call('PUBLISH', root .. '@done@' .. id, news) end

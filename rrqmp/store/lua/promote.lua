@@ -4,7 +4,7 @@
 -- ARGV 2 packed rules (StoreRules.packed)
 -- RETURNS {promoted, now (us), next due or expiring (us) or nil, expired}
 -- RULE docs/architecture.md, "Scripts": a score is the due time less the priority's head start
--- USES start rules gates wake ledger record wishes finish withdraw expiry promotion due
+-- USES start rules gates wake ledger record wishes finish withdraw expiry lapsed promotion due
 local most = tonumber(ARGV[1])
 load_rules(ARGV[2])
 local ids, lapsed = lapsed_members(math.ceil(most / 2))

@@ -11,7 +11,7 @@ local ENDED, DEAD = root .. '@ended@', root .. '@dead@'
 local lapsed = call('ZRANGEBYSCORE', ENDED, '-inf', us(now), 'LIMIT', 0, most)
 local oldest = call('ZRANGE', DEAD, 0, most - 1, 'WITHSCORES')
 local surplus = dead_limit > 0 and call('ZCARD', DEAD) - dead_limit or 0
-local gone, keys = {}, {}
+local gone, keys, indexes = {}, {}, {}
 for i = 1, #oldest, 2 do
   local key = root .. '@activity@' .. oldest[i]
   local too_many, too_old = #gone < surplus, dead_age > 0 and tonumber(oldest[i + 1]) < now - dead_age
@@ -20,7 +20,8 @@ for i = 1, #oldest, 2 do
     gone[#gone + 1] = oldest[i]
     if exists then
       keys[#keys + 1] = key
-      keys[#keys + 1] = root .. '@children@' .. oldest[i]
+      -- It may be long, and is freed aside.
+      indexes[#indexes + 1] = root .. '@children@' .. oldest[i]
     end
   end
 end
@@ -28,4 +29,5 @@ end
 if lapsed[1] then call('ZREM', ENDED, unpack(lapsed)) end
 if gone[1] then call('ZREM', DEAD, unpack(gone)) end
 if keys[1] then call('DEL', unpack(keys)) end
+if indexes[1] then call('UNLINK', unpack(indexes)) end
 return {#lapsed, #gone}

@@ -16,8 +16,8 @@ for i = 2, #ARGV do
   if state and not ENDED[state] then
     out = false
     -- Where no supervisor serves the queue, its waiters are the only ones to notice.
-    local record = found[4] and read(id)
-    if record and has_lapsed(record) then
+    if found[4] and has_lapsed(read(id, true)) then
+      local record = read(id)
       call('EXISTS', root .. '@expiries@', root .. '@scheduled@', root .. '@ready@' .. record[TY])
       if not lapsed[id] then ids[#ids + 1] = id end
       lapsed[id] = record

@@ -36,7 +36,9 @@ def nap(payload: Any, context: ActivityContext) -> int:
 
 @engine.add
 def hold(payload: Any, context: ActivityContext) -> int:
-    """Writes a line and waits for a file."""
+    """Says how far it is, writes a line and waits for a file."""
+    if "progress" in payload:
+        context.progress(payload["progress"], "halfway")
     note(payload, context, payload.get("text", ""))
     wait_for(lambda: os.path.exists(payload["gate"]))
     return context.attempt

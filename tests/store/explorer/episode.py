@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import chain
 from typing import Any, TypeVar
 
 from rrqmp.errors import StoreError
@@ -17,6 +18,7 @@ from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
 from tests.store.explorer.fleet import Node, Process
 from tests.store.explorer.invariants import faults, faults_between
+from tests.store.explorer.promises import broken_promises, promises_broken_between
 from tests.store.explorer.shelf import CLOCK_KEY, Shelf
 from tests.store.explorer.snapshot import Snapshot, take_snapshot
 
@@ -62,19 +64,28 @@ class Episode:
     def call(self, what: str, call: Call[R], *, may_end_again: bool = False) -> R:
         """Runs one real script call and checks every invariant."""
         self.trace.append(what)
+        began_us = self.now_us()
         try:
             reply = self.store.run(call._replace(script=self.shelf.edited(call.script)))
         except StoreError as error:
             raise self.broken(f"a script failed: {error}") from error
-        self.check(may_end_again=may_end_again)
+        self.check(may_end_again=may_end_again, began_us=began_us)
         return reply
 
-    def check(self, *, may_end_again: bool = False) -> None:
+    def now_us(self) -> int:
+        """The time as the scripts are told it."""
+        seconds, microseconds = self.store.command("TIME")
+        return int(seconds) * 1_000_000 + int(microseconds) + self.clock_us
+
+    def check(self, *, may_end_again: bool = False, began_us: int | None = None) -> None:
         now = take_snapshot(self.store, self.keys)
-        for fault in faults(now):
+        for fault in chain(faults(now), broken_promises(now)):
             raise self.broken(fault)
         for fault in faults_between(self.last, now, may_end_again=may_end_again):
             raise self.broken(fault)
+        if began_us is not None:
+            for fault in promises_broken_between(self.last, now, began_us, self.now_us()):
+                raise self.broken(fault)
         lost = self.accepted - now.records.keys() - now.foreign - self.forgiven
         if lost:
             raise self.broken(f"accepted and gone: {sorted(lost)}")
@@ -91,16 +102,18 @@ class Episode:
 
     # Submissions.
 
-    def submit(self, *, delay_us: int = 0) -> None:
+    def submit(self, *, delay_us: int = 0, expires_us: int = 0, parent: str = "") -> None:
         self.made += 1
         activity_id = f"x{self.made}"
         item = Submission(
             activity_id,
             self.random.choice(TYPES),
-            b'{"reply":"me"}\n{}',
+            b'{"reply":"me","parent":"%s"}\n{}' % parent.encode(),
             self.random.randrange(4),
             delay_us=delay_us,
             key=self.random.choice(("", "", "k1", "k2")),
+            expires_us=expires_us,
+            parent=parent,
         )
         call = enqueue(self.keys, self.rules, [item])
         for what in ("enqueue", "enqueue again")[: self.random.choice((1, 1, 2))]:
@@ -215,8 +228,8 @@ class Episode:
             if other is not None and not other.stalled and name not in self._may_be_fenced():
                 raise self.broken(f"{name} is alive and beat in time, and is called expired")
             self.expired[name] = other
-        for activity_id, token in reply.cancels.items():
-            self._kill_for_cancel(node, activity_id, token)
+        for activity_id, order in reply.cancels.items():
+            self._kill_for_cancel(node, activity_id, order.token)
 
     def _kill_for_cancel(self, node: Node, activity_id: str, token: str) -> None:
         for slot, process in node.processes.items():

@@ -15,6 +15,15 @@ from rrqmp.store.calls.promote import promote
 from rrqmp.store.calls.watch import watch
 from tests.store.explorer.episode import LEASE_US, SLOTS, TYPES, Episode
 from tests.store.explorer.fleet import Node, Process
+from tests.store.explorer.handler_moves import (
+    cancel_children_any,
+    publish_progress_any,
+    save_checkpoint_any,
+    submit_child,
+    submit_expiring,
+    submit_if_room,
+)
+from tests.store.explorer.promises import is_lapsed
 from tests.store.explorer.snapshot import Snapshot, take_snapshot
 
 Move = Callable[[Episode], None]
@@ -130,6 +139,21 @@ def promote_due(play: Episode) -> None:
     play.call("promote", promote(play.keys, play.rules, bite=play.random.choice((1, 200))))
 
 
+def keep_the_timer(play: Episode) -> None:
+    """Promotes until nothing is due: then nothing may wait that has expired."""
+    began_us = play.now_us()
+    for _ in range(20):
+        reply = play.call("promote", promote(play.keys, play.rules, bite=20))
+        if reply.next_due_us is None or reply.next_due_us > reply.now_us:
+            break
+    late = [i for i, record in play.last.records.items() if is_lapsed(record, began_us)]
+    if late:
+        raise play.broken(f"{late} have expired and the timer does not see them")
+    first = min(play.last.zset("expiries").values(), default=None)
+    if first is not None and (reply.next_due_us is None or reply.next_due_us > first):
+        raise play.broken(f"{first} is the next expiry and the timer is told {reply.next_due_us}")
+
+
 def late_call(play: Episode) -> None:
     """A call that the network kept arrives; nobody hears its answer."""
     if play.late:
@@ -140,7 +164,8 @@ def late_call(play: Episode) -> None:
 def cancel_any(play: Episode) -> None:
     if play.last.records:
         activity_id = play.random.choice(sorted(play.last.records))
-        play.call(f"cancel {activity_id}", cancel(play.keys, play.rules, activity_id))
+        grace_ms = play.random.choice((None, 0, 700))
+        play.call(f"cancel {activity_id}", cancel(play.keys, play.rules, activity_id, grace_ms=grace_ms))
 
 
 def watch_any(play: Episode) -> None:
@@ -187,7 +212,8 @@ def foreign_bytes(play: Episode) -> None:
     if fault == "no spec":
         play.store.command("HDEL", key, "spec")
     else:
-        play.store.command("DEL", key)
+        # With the record goes what belongs to it; an index that is left stays until somebody comes upon the id.
+        play.store.command("DEL", key, play.keys.children(activity_id))
         if fault == "string":
             play.store.command("SET", key, "\x00\xff{")
     play.last = take_snapshot(play.store, play.keys)
@@ -200,13 +226,13 @@ def forgotten_write(play: Episode) -> None:
         return
     play.forgetful = True
     names = play.store.command("KEYS", play.keys.root.replace("[", "?") + "*")
-    kept = [(name, play.store.command("DUMP", name)) for name in names]
+    kept = [(name, play.store.command("PTTL", name), play.store.command("DUMP", name)) for name in names]
     play.work(process)
     play.trace.append("  and Redis forgets it")
     for name in play.store.command("KEYS", play.keys.root + "*"):
         play.store.command("DEL", name)
-    for name, dump in kept:
-        play.store.command("RESTORE", name, 0, dump)
+    for name, life, dump in kept:
+        play.store.command("RESTORE", name, max(life, 0), dump)
     play.last = take_snapshot(play.store, play.keys)
     play.check()
 
@@ -227,6 +253,13 @@ _WEIGHTS: dict[Move, int] = {
     reclaim_bite: 4,
     half_reclaim: 1,
     promote_due: 2,
+    keep_the_timer: 2,
+    submit_expiring: 5,
+    submit_child: 4,
+    submit_if_room: 2,
+    save_checkpoint_any: 5,
+    publish_progress_any: 2,
+    cancel_children_any: 2,
     late_call: 8,
     cancel_any: 3,
     watch_any: 1,

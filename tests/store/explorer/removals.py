@@ -82,4 +82,59 @@ REMOVALS = (
         "a repeated submission is accepted once",
         [("local known = specs[id] or peek(ACTIVITY .. id, 'spec')", "local known = specs[id]")],
     ),
+    Removal(
+        "what has expired is not started",
+        [("if fit and record[EXP] and has_lapsed(record) then", "if false then")],
+    ),
+    Removal(
+        "what has started once does not expire",
+        [("and (tonumber(record[ATT]) or 0) == 0 and waits(record)", "and waits(record)")],
+    ),
+    Removal(
+        "what is taken back unstarted expires still",
+        [("if attempt == 0 then wait_on() end", "")],
+    ),
+    Removal(
+        "what a handler gives back expires no more",
+        [("if how == 'release' then\n      call('HDEL', key, 'exp')", "if how == 'release' then")],
+    ),
+    Removal(
+        "a start takes the expiry out of its index",
+        [("if starting[1] then redis.pcall(", "if false then redis.pcall(")],
+    ),
+    Removal(
+        "the timer is told of expiries",
+        [("return due and expires and math.min(due, expires) or due or expires or false", "return due or false")],
+    ),
+    Removal(
+        "what ends while it waits leaves the schedule",
+        [("redis.pcall('ZREM', root .. 'scheduled', prio .. type_name .. '\\31' .. id)", "")],
+    ),
+    Removal(
+        "a checkpoint is fenced by its token",
+        [("if not runs(read(id), ARGV[2]) then return 0 end", "")],
+    ),
+    Removal("progress is fenced by its token", [("if runs(read(id), ARGV[i + 1])", "if true")]),
+    Removal("a checkpoint goes with the end", [("call('HDEL', key, 'check')", "")]),
+    Removal(
+        "an index of children ends with the parent's record",
+        [("redis.pcall('PEXPIRE', root .. 'children:' .. id, us(ttl))", "")],
+    ),
+    Removal(
+        "a parent knows that it has children",
+        [("redis.pcall('HSETNX', root .. 'activity:' .. parent, 'more', 1)", "")],
+    ),
+    Removal(
+        "a late child does not make the index outlive its parent",
+        [("call('PEXPIRE', children, us(math.max(family.life < 0 and result_ttl or family.life, 1000)))", "")],
+    ),
+    Removal(
+        "a discarded parent takes its index along",
+        [("call('UNLINK', root .. 'children:' .. id)", "")],
+    ),
+    Removal("a full queue refuses", [("if waits > most then", "if false then")]),
+    Removal(
+        "an end takes its cancel's order along",
+        [("if node then redis.pcall('HDEL', root .. 'cancels:' .. node, id) end", "")],
+    ),
 )

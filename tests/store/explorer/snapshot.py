@@ -22,7 +22,7 @@ for i, key in ipairs(redis.call('KEYS', root .. '*')) do
   elseif kind == 'list' then value = redis.call('LRANGE', key, 0, -1)
   elseif kind == 'set' then value = redis.call('SMEMBERS', key)
   else value = {redis.call('GET', key)} end
-  found[i] = {string.sub(key, #root + 1), kind, value}
+  found[i] = {string.sub(key, #root + 1), kind, value, redis.call('PTTL', key)}
 end
 return found
 """,
@@ -47,6 +47,9 @@ class Snapshot:
     wake: dict[str, int] = field(default_factory=dict)
     slots: dict[tuple[str, str], Statement] = field(default_factory=dict)
     cancels: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    children: dict[str, dict[str, float]] = field(default_factory=dict)
+    # Milliseconds that a key has left; those without an end are not in it.
+    lives: dict[str, int] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     hashes: dict[str, Mapping[str, str]] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
@@ -67,7 +70,10 @@ class Snapshot:
 def take_snapshot(store: BlockingConnection, keys: QueueKeys) -> Snapshot:
     snapshot = Snapshot()
     for row in store.run(Call(_DUMP, keys.script_keys, (), _as_is)):
-        _place(snapshot, row[0].decode(), row[1].decode(), [item.decode() for item in row[2]])
+        name = row[0].decode()
+        _place(snapshot, name, row[1].decode(), [item.decode() for item in row[2]])
+        if row[3] >= 0:
+            snapshot.lives[name] = row[3]
     return snapshot
 
 
@@ -81,6 +87,8 @@ def _place(snapshot: Snapshot, name: str, kind: str, value: list[str]) -> None:
             snapshot.foreign.add(rest)
     elif family == "ready":
         snapshot.ready[rest] = {member: float(score) for member, score in pairs.items()}
+    elif family == "children":
+        snapshot.children[rest] = {member: float(score) for member, score in pairs.items()}
     elif family == "wake":
         snapshot.wake[rest] = len(value)
     elif family == "node" and colon:

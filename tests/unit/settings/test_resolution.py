@@ -145,3 +145,14 @@ def test_shown_value_reads_back_as_the_same_value(tmp_path: Path, name: str) -> 
     else:
         again = resolve(tmp_path, flags={name: shown}).settings
         assert getattr(again, name) == getattr(settings, name)
+
+
+def test_key_is_never_shown_nor_taken_from_a_flag(tmp_path: Path) -> None:
+    environ = {"RRQMP_KEY": "a-secret-of-many-letters"}
+    settings = SettingsInputs(environ=environ, folder=tmp_path).resolve().settings
+    assert settings.key == environ["RRQMP_KEY"]
+    assert show_value(TABLE["key"], settings) == "***"
+    assert TABLE["key"].flag == ""
+    weak = fault(tmp_path, environ={"RRQMP_KEY": "fifteen letters"})
+    assert "at least 16" in weak
+    assert "fifteen" not in weak

@@ -38,7 +38,9 @@ local function go_on(id, record, token, how, body, delay, ttl)
 
   -- What a handler gave back has started once and expires no more. What was taken back counts as never started.
   local function wait_on()
-    local expires = tonumber(record[EXP])
+    local expires = call('HGET', key, 'exp')
+    if not expires then return end
+    expires = tonumber(expires)
     if how == 'release' then
       call('HDEL', key, 'exp')
     elseif expires and expires > -math.huge and expires < math.huge then
@@ -59,7 +61,7 @@ local function go_on(id, record, token, how, body, delay, ttl)
   if how == 'release' or how == 'return' then
     local attempt = math.max(0, (tonumber(record[ATT]) or 1) - 1)
     call('HSET', key, 'last', token, 'att', attempt)
-    if record[EXP] and attempt == 0 then wait_on() end
+    if attempt == 0 then wait_on() end
   elseif body ~= '' then
     call('HSET', key, 'last', token, 'hist', remember(string.match(body, '^[^\n]*')))
   else

@@ -1,13 +1,13 @@
 -- Reading records. A field that is missing is false; `K`, `SPEC` and the three counts are made whole, so that no later
 -- step can fail, in a script or in a worker.
-local ST, TY, K, SPEC, ATT, CRASHES, LOSSES, EXP, TOK, LAST, CANCEL, WATCH, HIST, MORE =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
--- What waits has only the first eight; a claim spares the look for the others.
+local ST, TY, K, SPEC, ATT, CRASHES, LOSSES, TOK, LAST, CANCEL, WATCH, HIST, MORE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+-- What waits has only the first seven, and perhaps an expiry; a claim spares the look for the others.
+local EXP = 8
 local function read(id, waits)
   local key = root .. '@activity@' .. id
   local record = waits and redis.pcall('HMGET', key, 'st', 'ty', 'k', 'spec', 'att', 'crashes', 'losses', 'exp')
-    or redis.pcall('HMGET', key, 'st', 'ty', 'k', 'spec', 'att', 'crashes', 'losses', 'exp', 'tok', 'last', 'cancel', 'watch',
-      'hist', 'more')
+    or redis.pcall('HMGET', key, 'st', 'ty', 'k', 'spec', 'att', 'crashes', 'losses', 'tok', 'last', 'cancel', 'watch', 'hist',
+      'more')
   if record.err then
     -- A slot that is being moved must end the script here, before its first write; a foreign type is no record.
     if not string.find(record.err, 'WRONGTYPE', 1, true) then call('HGET', key, 'st') end

@@ -1,0 +1,24 @@
+-- Empties the records of what has ended and whose outcome its only reader has.
+-- KEYS 1 meta HASH
+-- ARGV 1+ ids
+-- RETURNS how many were emptied
+-- RULE docs/architecture.md, "Scripts": the id stays known for a minute, or a late resend of its enqueue would run it again
+-- USES start
+local KEPT_MS = 60000
+local ENDED = {completed = true, cancelled = true}
+local keys, ends = {}, {}
+for _, id in ipairs(ARGV) do
+  local state = redis.pcall('HGET', root .. '@activity@' .. id, 'st')
+  if type(state) == 'string' and ENDED[state] then
+    keys[#keys + 1] = root .. '@activity@' .. id
+    ends[#ends + 1] = us(now + KEPT_MS * 1000)
+    ends[#ends + 1] = id
+  end
+end
+for _, key in ipairs(keys) do
+  call('HDEL', key, 'out', 'hist', 'err')
+  call('HSET', key, 'spec', '')
+  call('PEXPIRE', key, KEPT_MS)
+end
+if keys[1] then redis.pcall('ZADD', root .. '@ended@', 'XX', unpack(ends)) end
+return #keys
