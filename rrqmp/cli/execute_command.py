@@ -16,7 +16,7 @@ from rrqmp.model.units import seconds_of_text
 @click.command("execute")
 @click.argument("activity_type", metavar="TYPE")
 @click.argument("payload", default="null")
-@queue_options("payload_limit", "priority_aging")
+@queue_options("payload_limit", "priority_aging", "max_pending")
 @click.option("--priority", default=None, metavar="WORD", help="low, normal, high or critical")
 @click.option("--delay", default=None, metavar="TIME", help="start not before this time from now, such as 10s or 5m")
 @click.option("--timeout", default=None, metavar="TIME", help="deadline of one attempt; default: the handler's")
@@ -43,6 +43,7 @@ def command(activity_type: str, payload: str, wait: bool, wait_timeout: str | No
         prefix=settings.prefix,
         priority_aging=settings.priority_aging,
         payload_limit=settings.payload_limit,
+        max_pending=settings.max_pending,
         resend_seconds=PATIENCE_SECONDS,
     ) as executor:
         future = executor.execute(activity_type, content, **_asked(options))

@@ -29,7 +29,7 @@ class Preparing(Protocol):
         """Checks a submission and gives it its id."""
         ...
 
-    def for_queue(self, queue: str) -> Self:
+    def for_queue(self, queue: str, *, max_pending: int | None = None) -> Self:
         """The same for another queue."""
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Generic, Protocol, Self, TypedDict, TypeVar
 
@@ -12,7 +12,7 @@ from rrqmp.client.preparation import Prepared, Preparer, chunks
 from rrqmp.client.redis_config import RedisConfig
 from rrqmp.client.steps import Steps
 from rrqmp.client.targets import Resolved
-from rrqmp.client.verdict import batch_refusal, refusal
+from rrqmp.client.verdict import batch_refusal, queue_full, refusal
 from rrqmp.errors import ConfigurationError, WorkerError
 from rrqmp.model.codec import DEFAULT_LIMIT_BYTES
 from rrqmp.model.ids import is_activity_id
@@ -36,7 +36,8 @@ class ConnectOptions(TypedDict, total=False):
     """Keywords of `ActivityExecutor.connect`.
 
     `prefix` and `priority_aging` (seconds, `None` is strict order) must be those of the workers' settings. While Redis
-    is away a call is sent again for `resend_seconds`.
+    is away a call is sent again for `resend_seconds`. With `max_pending` (0 for no limit) a submission after which more
+    than so many would wait in the queue is refused as `QueueFull`.
     """
 
     redis_config: RedisConfig | None
@@ -44,6 +45,7 @@ class ConnectOptions(TypedDict, total=False):
     payload_limit: int | str
     priority_aging: float | timedelta | None
     resend_seconds: float | timedelta
+    max_pending: int
 
 
 class Telling(Protocol):
@@ -64,15 +66,19 @@ class Desk:
     keys: QueueKeys
     rules: StoreRules
     preparer: Preparer
+    max_pending: int = 0
 
-    def for_queue(self, queue: str) -> Desk:
+    def for_queue(self, queue: str, max_pending: int | None) -> Desk:
         """The same for another queue."""
-        return Desk(QueueKeys(check_queue_name(queue), self.keys.prefix), self.rules, self.preparer)
+        keys = QueueKeys(check_queue_name(queue), self.keys.prefix)
+        most = self.max_pending if max_pending is None else check_max_pending(max_pending)
+        return replace(self, keys=keys, max_pending=most)
 
     def for_parent(self, activity_id: str, queue: str) -> Desk:
         """What a handler submits names its parent, and keys count inside that parent."""
         keys = self.keys if queue == self.keys.queue else QueueKeys(queue, self.keys.prefix)
-        return Desk(keys, self.rules, Preparer(self.preparer.payload_limit, activity_id, self.preparer.targets))
+        preparer = Preparer(self.preparer.payload_limit, activity_id, self.preparer.targets)
+        return replace(self, keys=keys, preparer=preparer)
 
 
 class Submitter(Generic[F]):
@@ -84,6 +90,7 @@ class Submitter(Generic[F]):
         self._keys = desk.keys
         self._rules = desk.rules
         self._preparer = desk.preparer
+        self._max_pending = desk.max_pending
 
     @property
     def queue_name(self) -> str:
@@ -94,9 +101,12 @@ class Submitter(Generic[F]):
         """Checks a submission and gives it its id; what the builder stands on."""
         return self._preparer.one(activity, payload, options, self._telling.reply_for(self._keys))
 
-    def for_queue(self, queue: str) -> Self:
-        """The same executor for another queue of the same server, over the same connections."""
-        return self._view(self._desk.for_queue(queue))
+    def for_queue(self, queue: str, *, max_pending: int | None = None) -> Self:
+        """The same executor for another queue of the same server, over the same connections.
+
+        `max_pending` of that queue, 0 for no limit; without it this executor's holds there too.
+        """
+        return self._view(self._desk.for_queue(queue, max_pending))
 
     def for_parent(self, activity_id: str, queue: str) -> Self:
         """The executor of a handler: what it submits names its parent, and keys count inside that parent."""
@@ -124,13 +134,13 @@ class Submitter(Generic[F]):
             # Before it is sent: its end may be told before the answer to the enqueue is read. What was prepared for a
             # connection that is closed by now is asked for like a stranger's.
             self._telling.announce(future)
-        return future, enqueue(self._keys, self._rules, (submission,))
+        return future, enqueue(self._keys, self._rules, (submission,), max_pending=self._max_pending)
 
     def _end(self, prepared: Prepared, future: F, verdicts: list[EnqueueVerdict]) -> F:
         verdict = verdicts[0]
         if verdict.kind is Acceptance.CREATED or verdict.kind is Acceptance.EXISTS:
             return future
-        error = refusal(prepared.submission, verdict)
+        error = refusal(prepared.submission, verdict, self._keys.queue, self._max_pending)
         if error is not None:
             raise error
         return self._make(verdict.activity_id, prepared.resolved, is_new=False)
@@ -145,14 +155,16 @@ class Submitter(Generic[F]):
         place = 0
         for chunk in chunks(submissions):
             try:
-                verdicts = yield enqueue(self._keys, self._rules, chunk)
+                verdicts = yield enqueue(self._keys, self._rules, chunk, max_pending=self._max_pending)
+                if verdicts[0].kind is Acceptance.FULL:
+                    raise queue_full(self._keys.queue, self._max_pending)
             except WorkerError as error:
                 # The rest is not tried: what failed for this chunk would most likely fail for each of them.
                 failures.update(dict.fromkeys(range(place, len(submissions)), error))
                 break
             for submission, verdict in zip(chunk, verdicts, strict=True):
                 if verdict.kind is not Acceptance.CREATED and verdict.kind is not Acceptance.EXISTS:
-                    refused = refusal(submission, verdict)
+                    refused = refusal(submission, verdict, self._keys.queue, self._max_pending)
                     if refused is not None:
                         failures[place] = refused
                     else:
@@ -175,12 +187,20 @@ def desk_of(queue: str, options: ConnectOptions) -> Desk:
         QueueKeys(check_queue_name(queue), check_prefix(options.get("prefix", DEFAULT_PREFIX))),
         StoreRules(priority_aging=None if aging is None else check_seconds(aging, "priority_aging")),
         Preparer(check_bytes(options.get("payload_limit", DEFAULT_LIMIT_BYTES), "payload_limit")),
+        check_max_pending(options.get("max_pending", 0)),
     )
 
 
 def resend_seconds_of(options: ConnectOptions) -> float:
     """For how long a call is sent again."""
     return check_seconds(options.get("resend_seconds", DEFAULT_RESEND_SECONDS), "resend_seconds")
+
+
+def check_max_pending(value: object) -> int:
+    """How many may wait, 0 for no limit; raises `ConfigurationError`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigurationError(f"max_pending is {value!r}: give a number of waiting activities, or 0 for no limit")
+    return value
 
 
 def check_prefix(prefix: object) -> str:

@@ -8,14 +8,20 @@ from rrqmp.errors import (
     BatchSubmissionError,
     DuplicateActivity,
     IdempotencyConflict,
+    QueueFull,
     SubmissionError,
     WorkerError,
 )
 from rrqmp.store.calls.enqueue import Acceptance, EnqueueVerdict, Submission
 
 
-def refusal(submission: Submission, verdict: EnqueueVerdict) -> SubmissionError | None:
-    """The error that a verdict means; `None` where the submission goes on, under its own id or the key's owner's."""
+def refusal(
+    submission: Submission, verdict: EnqueueVerdict, queue: str = "", max_pending: int = 0
+) -> SubmissionError | None:
+    """The error that a verdict means; `None` where the submission goes on, under its own id or the key's owner's.
+
+    `queue` and its `max_pending` are told where that is what refused it.
+    """
     key, name, owner = submission.key, submission.activity_type, verdict.activity_id
     if verdict.kind is Acceptance.REFUSED:
         return DuplicateActivity(
@@ -27,7 +33,17 @@ def refusal(submission: Submission, verdict: EnqueueVerdict) -> SubmissionError 
         )
     if verdict.kind is Acceptance.CONFLICT:
         return SubmissionError(f"the id {submission.activity_id} of {name} is there already with another content")
+    if verdict.kind is Acceptance.FULL:
+        return queue_full(queue, max_pending)
     return None
+
+
+def queue_full(queue: str, max_pending: int) -> QueueFull:
+    """The error of a submission after which too many would wait."""
+    return QueueFull(
+        f"queue {queue!r} would hold more than {max_pending} waiting activities; submit later, add workers, "
+        "or raise max_pending"
+    )
 
 
 def batch_refusal(activity_ids: Sequence[str], failures: Mapping[int, WorkerError]) -> BatchSubmissionError:

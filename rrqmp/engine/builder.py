@@ -45,6 +45,10 @@ class WorkerEngineBuilder(Generic[E_co]):
         """Worker processes; default the CPUs that this process may use."""
         return self.settings(max_workers=workers)
 
+    def max_pending(self, activities: int) -> Self:
+        """How many may wait before the engine's executor raises `QueueFull`; handlers are not limited by it."""
+        return self.settings(max_pending=activities)
+
     def schedule_poll_interval(self, seconds: float | timedelta) -> Self:
         """The longest sleep of an idle worker; due activities are started by a timer and do not wait for it."""
         return self.settings(schedule_poll_interval=seconds)

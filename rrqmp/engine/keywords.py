@@ -42,6 +42,7 @@ class EngineSettings(TypedDict, total=False):
     dead_letter_limit: int | None
     payload_limit: int | str | None
     key: str | None
+    max_pending: int | None
     prefix: str | None
     node: str | None
     runtime_dir: str | os.PathLike[str] | None

@@ -137,6 +137,7 @@ class WorkerEngine(WorkerHooks):
                     prefix=settings.prefix,
                     payload_limit=settings.payload_limit,
                     priority_aging=settings.priority_aging,
+                    max_pending=settings.max_pending,
                 )
             return self._executor
 

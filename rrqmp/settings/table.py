@@ -196,6 +196,9 @@ class Settings:
     payload_limit: int = _setting(
         MiB, values.size(1024, 512 * MiB), "largest payload, and largest result, as JSON", shown_default="1MiB"
     )
+    max_pending: int = _setting(
+        0, values.whole(0, 10**9), "waiting activities beyond which a submission is refused, 0 for no limit"
+    )
     metrics_address: str = _setting(
         "",
         values.listening_address,
