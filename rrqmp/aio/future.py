@@ -9,9 +9,10 @@ from typing import Any, Protocol, TypeVar, cast
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
-from rrqmp.client.blocked_slot import Blocked
+from rrqmp.aio.blocked_slot import take
 from rrqmp.client.future import seconds_or_none
 from rrqmp.client.handle import ActivityHandle
+from rrqmp.client.hastening import Hastening
 from rrqmp.client.steps import run_steps_async
 from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.errors import StoreUnavailable
@@ -94,19 +95,15 @@ async def completed_of(
         asked_of.setdefault(id(future._asked), (future._asked, []))[1].append(future)
     ended: asyncio.Queue[ActivityFuture[R_co]] = asyncio.Queue()
     sink = ended.put_nowait
-    loop = asyncio.get_running_loop()
-    deadline = None if timeout_seconds is None else loop.time() + timeout_seconds
+    deadline = None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
+    hastening = Hastening(asked_of.values())
     try:
         for asked, group in asked_of.values():
             asked.expect(group, sink)
         for _ in range(sum(len(group) for _, group in asked_of.values())):
             try:
-                if ended.empty():
-                    with Blocked(loop):
-                        async with asyncio.timeout_at(deadline):
-                            future = await ended.get()
-                else:
-                    future = ended.get_nowait()
+                async with asyncio.timeout_at(deadline):
+                    future = await take(ended, hastening)
             except TimeoutError:
                 return
             if future._ended is None:

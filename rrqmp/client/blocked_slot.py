@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
 
 # Shorter waits are not worth another process, nor the supervisor's look.
 PATIENCE_SECONDS: Final = 0.005
+AGAIN_SECONDS: Final = 5.0
 
 
 class Host(Protocol):
@@ -26,6 +28,10 @@ class Host(Protocol):
     def wait_ended(self, mark: int) -> None:
         """That one goes on."""
 
+    def blocked(self) -> tuple[str, str]:
+        """Queue and id of the activity that runs."""
+        ...
+
 
 _host: Host | None = None
 
@@ -36,8 +42,11 @@ def install(host: Host | None) -> None:
     _host = host
 
 
-def take(sink: SimpleQueue[T], seconds: float | None) -> T:
-    """The next of the sink. Raises `Empty` after the time."""
+def take(sink: SimpleQueue[T], seconds: float | None, on_blocked: Callable[[str, str], None]) -> T:
+    """The next of the sink. Raises `Empty` after the time.
+
+    `on_blocked` is called with queue and id of the activity that is blocked, and again every few seconds.
+    """
     host = _host
     if host is None or (seconds is not None and seconds <= PATIENCE_SECONDS):
         return sink.get(timeout=seconds)
@@ -45,42 +54,42 @@ def take(sink: SimpleQueue[T], seconds: float | None) -> T:
         return sink.get(timeout=PATIENCE_SECONDS)
     except Empty:
         pass
+    until = None if seconds is None else monotonic() + seconds - PATIENCE_SECONDS
     mark = host.wait_began()
     try:
-        return sink.get(timeout=None if seconds is None else seconds - PATIENCE_SECONDS)
+        while True:
+            if mark:
+                on_blocked(*host.blocked())
+            left = AGAIN_SECONDS if until is None else min(AGAIN_SECONDS, max(0.0, until - monotonic()))
+            try:
+                # In this very frame: it is known as the place where a handler waits and may be interrupted.
+                return sink.get(timeout=left)
+            except Empty:
+                if until is not None and monotonic() >= until:
+                    raise
     finally:
         host.wait_ended(mark)
 
 
-class _Timer(Protocol):
-    def cancel(self) -> None: ...
-
-
-class _Loop(Protocol):
-    def call_later(self, delay: float, callback: Callable[[], object], /) -> _Timer: ...
-
-
 class Blocked:
-    """The same around an `await`: `with Blocked(loop): await end`."""
+    """The same around an `await`, once it has lasted: falsy outside of a worker."""
 
-    __slots__ = ("_host", "_loop", "_mark", "_timer")
+    __slots__ = ("_host", "_mark")
 
-    def __init__(self, loop: _Loop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._host = _host
         self._mark = 0
-        self._timer: _Timer | None = None
 
-    def __enter__(self) -> None:
-        if self._host is not None:
-            self._timer = self._loop.call_later(PATIENCE_SECONDS, self._begin)
+    def __bool__(self) -> bool:
+        return self._host is not None
+
+    def __enter__(self) -> tuple[str, str] | None:
+        """Queue and id of the activity that is blocked; `None` where none is."""
+        if self._host is None:
+            return None
+        self._mark = self._host.wait_began()
+        return self._host.blocked() if self._mark else None
 
     def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._host is not None and self._mark:
-            self._host.wait_ended(self._mark)
-
-    def _begin(self) -> None:
         if self._host is not None:
-            self._mark = self._host.wait_began()
+            self._host.wait_ended(self._mark)

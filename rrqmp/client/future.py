@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Protocol, TypeVar, cast
@@ -12,6 +13,7 @@ from typing_extensions import TypeVar as DefaultedTypeVar
 
 from rrqmp.client import blocked_slot
 from rrqmp.client.handle import ActivityHandle
+from rrqmp.client.hastening import Hastening
 from rrqmp.client.steps import run_steps
 from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.errors import StoreUnavailable
@@ -89,6 +91,10 @@ class ActivityFuture(ActivityHandle[R_co]):
         return run_steps(self._asked.run, self._asked_record())
 
 
+def _run_of(asked: Asked) -> Callable[[Any], Any]:
+    return asked.run
+
+
 def seconds_or_none(timeout: float | timedelta | None) -> float | None:
     """How long to wait, 0 or more; `None` is without end."""
     return None if timeout is None else check_seconds(timeout, "timeout", least=0.0)
@@ -105,13 +111,15 @@ def completed_of(
     # One object, by which the waiting room knows it again.
     sink = ended.put
     deadline = None if timeout_seconds is None else monotonic() + timeout_seconds
+    hastening = Hastening(asked_of.values())
+    blocked = partial(hastening.begin, _run_of)
     try:
         for asked, group in asked_of.values():
             asked.expect(group, sink)
         for _ in range(sum(len(group) for _, group in asked_of.values())):
             left = None if deadline is None else max(0.0, deadline - monotonic())
             try:
-                future = blocked_slot.take(ended, left)
+                future = blocked_slot.take(ended, left, blocked)
             except Empty:
                 return
             if future._ended is None:

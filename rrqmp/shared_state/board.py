@@ -75,6 +75,7 @@ class Word(IntEnum):
     REPORT_BYTES = 73
     CANCEL = 74  # the SEQ that somebody asked the end of
     SOFT_SENT = 75  # the SEQ whose soft limit has been signalled
+    ONCE = 76  # 1 for a worker that claims once and leaves
 
 
 _ID_AT: Final = 1024

@@ -123,6 +123,7 @@ class Crew:
         slot.worker = handle
         if slot.tenure is Tenure.CLOSING:
             self.retire(handle)
+        handle.page.words[Word.ONCE] = slot.tenure is Tenure.ONCE
         if handle.stage is not Stage.FORKING:
             self._no_spare_before = asyncio.get_running_loop().time() + _NEXT_SPARE_SECONDS
             self._send_take(handle)

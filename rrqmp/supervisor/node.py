@@ -88,6 +88,7 @@ class Node:
         )
         self.crew = Crew(parts.board, self.ladder, events, names)
         self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
+        self.compensation = Compensation(self.crew, parts.settings.max_waiting)
         self.cancels = Cancels(self.crew, self.ladder, parts.settings.cancel_grace)
         self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
         self.watch = DeadlineWatch(
@@ -96,7 +97,7 @@ class Node:
             self.ladder,
             lambda: self.crew.roster,
             self.hold_ups.revoke,
-            Compensation(self.crew, parts.settings.max_waiting).look,
+            self.compensation.look,
         )
         self.sweep = Sweep(self._known, parts.application.pids)
         self.due = {keys.queue: DueTimer(parts.store, keys, parts.rules) for keys in parts.queues}
@@ -223,6 +224,7 @@ class Node:
         announce(report)
         self.parts.measures.died(report)
         self.sweep.start()
+        self.compensation.look()
         if report.broken is not None:
             self.parts.board.head[Head.SINGLY_UNTIL] = time.monotonic_ns() + _SINGLY_NS
             self._begin(self._settle_unheard(report))

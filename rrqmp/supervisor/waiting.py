@@ -3,6 +3,10 @@
 Nothing is done per activity: a worker pokes when a wait has lasted some milliseconds, and the ordinary looks at the
 board do the rest. Slots beyond the ordinary ones are opened while nobody is free, and closed some time after they were
 last needed, so that a handler which waits for one short activity after another costs one fork and not a thousand.
+
+A part of the extra ones is kept for when every worker waits. What any of them waits for stands first in the queue by
+then, and the one more that comes runs just that and leaves: had it a second claim it might begin a family of its own,
+and more families begun than there are slots would stand still for good.
 """
 
 from __future__ import annotations
@@ -11,13 +15,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from rrqmp.shared_state.board import Word, WorkerState
+from rrqmp.shared_state.board import WorkerState
 from rrqmp.supervisor.crew import Crew
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.worker_handle import Slot, Tenure
 
 _LINGER_SECONDS: Final = 1.0
 _TELL_AGAIN_SECONDS: Final = 60.0
+_KEPT_SHARE: Final = 4
 
 
 class Compensation:
@@ -26,6 +31,7 @@ class Compensation:
     def __init__(self, crew: Crew, most: int) -> None:
         self._crew = crew
         self._most = most
+        self._most_at_will = most - most // _KEPT_SHARE
         self._ordinary = len(crew.slots)
         # Since when there were more extra slots than waits, and the most waits since then.
         self._surplus_since: float | None = None
@@ -39,28 +45,31 @@ class Compensation:
             len(crew.slots) == self._ordinary and not any(handle.page.waiting for handle in crew.roster)
         ):
             return
-        workers = [slot.worker for slot in crew.slots if slot.tenure is Tenure.OPEN]
-        waiting = sum(handle is not None and handle.page.waiting for handle in workers)
+        # A closing slot takes no more work, but what it runs comes to an end.
+        filled = [slot for slot in crew.slots if slot.tenure in (Tenure.OPEN, Tenure.ONCE) or slot.worker is not None]
+        waiting = sum(slot.worker is not None and slot.worker.page.waiting for slot in filled)
         # A slot whose process is on its way is free too: it needs no second one.
-        free = any(handle is None or not handle.page.busy for handle in workers)
+        free = any(_is_free(slot) for slot in filled)
         extra = [slot for slot in crew.slots[self._ordinary :] if slot.tenure is Tenure.OPEN]
-        wanted = min(waiting, self._most)
+        wanted = min(waiting, self._most_at_will)
         if wanted > len(extra) and not free:
             self._open(wanted - len(extra))
-        elif waiting > self._most and not free:
-            self._tell(waiting)
+        elif waiting and waiting == len(filled):
+            if waiting < self._ordinary + self._most:
+                self._open(1, Tenure.ONCE)
+            else:
+                self._tell(waiting)
         self._close(extra, wanted)
 
-    def _open(self, count: int) -> None:
+    def _open(self, count: int, tenure: Tenure = Tenure.OPEN) -> None:
         slots = self._crew.slots
         for slot in slots[self._ordinary :]:
-            if count and slot.tenure is not Tenure.OPEN:
-                if slot.worker is not None:
-                    # It may be on its way out already; then a successor follows.
-                    slot.worker.page.words[Word.DRAINING] = 0
-                slot.tenure = Tenure.OPEN
+            # One that is on its way out is passed over: it may be in its last call.
+            if count and slot.tenure is Tenure.CLOSED:
+                slot.tenure = tenure
                 count -= 1
-        slots.extend(Slot(number) for number in range(len(slots), len(slots) + count))
+        room = self._ordinary + self._most - len(slots)
+        slots.extend(Slot(number, tenure) for number in range(len(slots), len(slots) + min(count, room)))
         self._crew.staff()
 
     def _close(self, extra: Sequence[Slot], wanted: int) -> None:
@@ -79,7 +88,8 @@ class Compensation:
                     if slot.worker is None and slot.pending is None:
                         slot.tenure = Tenure.CLOSED
         for slot in self._crew.slots[self._ordinary :]:
-            if slot.tenure is Tenure.CLOSING and slot.worker is not None:
+            idle_once = slot.tenure is Tenure.ONCE and not wanted
+            if slot.worker is not None and (slot.tenure is Tenure.CLOSING or idle_once):
                 self._crew.retire(slot.worker)
 
     def _tell(self, waiting: int) -> None:
@@ -88,11 +98,17 @@ class Compensation:
             return
         self._told_at = now
         LOGGER.warning(
-            "%d handlers wait for other activities, and there are no more than %d extra workers: what they wait for "
-            "may stand in the queue until their deadlines; raise max_waiting, or let handlers return and not wait",
+            "all %d workers, %d of them extra ones, wait for other activities, and nobody is left to run these here: "
+            "they stand until their deadlines; raise max_waiting, or let handlers return and not wait",
             waiting,
             self._most,
         )
+
+
+def _is_free(slot: Slot) -> bool:
+    if slot.worker is None or not slot.worker.page.busy:
+        return slot.tenure in (Tenure.OPEN, Tenure.ONCE)
+    return False
 
 
 def _trouble(slot: Slot) -> tuple[bool, bool, int]:

@@ -95,6 +95,7 @@ class Tenure(StrEnum):
     """Whether a slot is to be filled. A slot beyond the ordinary ones closes once its process has left in order."""
 
     OPEN = "open"
+    ONCE = "once"  # for one claim
     CLOSING = "closing"
     CLOSED = "closed"
 
@@ -112,7 +113,7 @@ class Slot:
     def vacated(self, *, in_order: bool) -> None:
         """Its process is gone. After any other end than an orderly one a successor has to speak for the slot first."""
         self.worker = None
-        if in_order and self.tenure is Tenure.CLOSING:
+        if in_order and self.tenure is not Tenure.OPEN:
             self.tenure = Tenure.CLOSED
 
     def next_inc(self) -> int:

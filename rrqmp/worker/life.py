@@ -39,6 +39,7 @@ EXIT_CLEAN: Final = 0
 # No more than this much work is held by one worker, so that an idle neighbour is never kept from it for longer.
 _BATCH_NS: Final = 2_000_000
 _FOREVER_NS: Final = 2**62
+_ONCE: Final = int(Word.ONCE)
 
 
 class Pace:
@@ -115,7 +116,7 @@ class Life:
             self._open_async_executor,
             result_limit=self._config.payload_limit,
         )
-        blocked_slot.install(WaitMark(self._record))
+        blocked_slot.install(WaitMark(self._record, [name for name, _ in self._config.queues]))
         runner = Runner(
             self._record,
             self._dumps,
@@ -160,6 +161,8 @@ class Life:
                     return self._leave("drained")
                 continue
             ended = self._run_batch(batch, runner)
+            if draining[_ONCE]:
+                break
         if ended.settlements:
             record.settle()
         source.settle(ended)

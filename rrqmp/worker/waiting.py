@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 
 from rrqmp.shared_state.board import Word
 from rrqmp.worker.record import Record
@@ -13,8 +14,9 @@ class WaitMark:
     """Marks the slot while any thread of the running handler waits. What is marked is the activity and not the process,
     so that a thread which outlives its activity blocks nobody's slot."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, queues: Sequence[str]) -> None:
         self._record = record
+        self._queues = queues
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._seq = 0
@@ -46,3 +48,9 @@ class WaitMark:
                 self._waits -= 1
                 if not self._waits:
                     self._record.words[Word.WAITING] = 0
+
+    def blocked(self) -> tuple[str, str]:
+        """Queue and id of the activity that runs."""
+        place = self._record.words[Word.QUEUE]
+        queue = self._queues[place] if place < len(self._queues) else ""
+        return queue, self._record.page.activity_id().strip()

@@ -45,6 +45,18 @@ def test_wide_and_recursive_families_end_on_two_workers(queue: Queue, supervise:
         completed(queue, one)
 
 
+@pytest.mark.parametrize("kind", ["fan", "async_parent"])
+def test_more_families_than_may_wait_at_once_end_one_after_another(
+    queue: Queue, supervise: Supervise, kind: str
+) -> None:
+    supervised = supervise(app=APP, workers=2, max_waiting=8)
+    # All children of the first stand behind the last parent.
+    payloads = [3] * 40 if kind == "fan" else [{"depth": 1}] * 30
+    for one in queue.submit_many(kind, payloads):
+        completed(queue, one)
+    assert len(supervised.workers()) <= 10
+
+
 def test_waits_through_a_client_of_the_handlers_own_count_too(
     queue: Queue, supervise: Supervise, server: EmbeddedServer
 ) -> None:
@@ -96,7 +108,7 @@ def test_end_of_a_waiting_parent_takes_its_extra_worker_along(queue: Queue, supe
     queue.noted(child)
     assert len(supervised.workers()) == 2
     if end == "cancel":
-        queue.store.run(cancel(queue.keys, RULES, one))
+        queue.store.run(cancel(queue.keys, RULES, one, grace_ms=0))
     expected = AttemptKind.CANCELLED if end == "cancel" else AttemptKind.TIMED_OUT
     assert kinds(queue.ended(one)) == [expected]
     queue.gate().touch()

@@ -107,3 +107,10 @@ def leaves_a_thread(payload: Any, context: ActivityContext) -> int:
     threading.Thread(target=child.get_result, daemon=True).start()
     time.sleep(0.05)
     return 0
+
+
+@engine.add
+async def async_parent(payload: Any, context: ActivityContext) -> int:
+    """Waits for children on a loop, which wait themselves."""
+    batch = await context.activity_executor.execute_many("nested", [payload["depth"]] * 2)
+    return sum(await batch.results())

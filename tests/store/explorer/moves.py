@@ -11,6 +11,7 @@ from rrqmp.store.calls.cycle import CycleStatus, Settlement, cycle
 from rrqmp.store.calls.dead_letters import discard, revive, trim
 from rrqmp.store.calls.ends import ReclaimCause, release
 from rrqmp.store.calls.gates import limit, pause, resume
+from rrqmp.store.calls.hasten import hasten
 from rrqmp.store.calls.promote import promote
 from rrqmp.store.calls.watch import watch
 from tests.store.explorer.episode import LEASE_US, SLOTS, TYPES, Episode
@@ -168,6 +169,14 @@ def cancel_any(play: Episode) -> None:
         play.call(f"cancel {activity_id}", cancel(play.keys, play.rules, activity_id, grace_ms=grace_ms))
 
 
+def hasten_any(play: Episode) -> None:
+    """One that runs, or is said to, waits for others."""
+    ids = sorted(play.last.records)
+    if ids:
+        waiter, wanted = play.random.choice(ids), play.random.sample(ids, min(3, len(ids)))
+        play.call(f"hasten {waiter} {wanted}", hasten(play.keys, waiter, wanted))
+
+
 def watch_any(play: Episode) -> None:
     ids = sorted(play.last.records)[:3]
     if ids:
@@ -262,6 +271,7 @@ _WEIGHTS: dict[Move, int] = {
     cancel_children_any: 2,
     late_call: 8,
     cancel_any: 3,
+    hasten_any: 3,
     watch_any: 1,
     revive_dead: 2,
     discard_dead: 1,
