@@ -26,6 +26,7 @@ from rrqmp.supervisor.worker_handle import WorkerHandle
 # What has been claimed and is about to start is looked for so often, and after so long left to the next heartbeat.
 _LOOK_AGAIN_SECONDS: Final = 0.003
 _GIVE_UP_SECONDS: Final = 1.0
+_NUDGE_AGAIN_SECONDS: Final = 0.03
 _TOKEN: Final = re.compile(r"(.*)/(\d{1,9})\.(\d{1,18})\.(\d{1,18})", re.DOTALL)
 
 
@@ -86,7 +87,6 @@ class Cancels:
         if handle.ordered is not KillReason.NONE:
             return
         words = handle.page.words
-        is_first = words[Word.CANCEL] != seq
         words[Word.CANCEL] = seq
         if grace_seconds <= 0:
             self._kill(handle, seq)
@@ -99,8 +99,9 @@ class Cancels:
             if known is not None:
                 known[1].cancel()
             self._kills[handle.life, seq] = handle, loop.call_at(kill_at, self._kill, handle, seq)
-        if is_first:
-            _nudge(handle)
+        _nudge(handle, seq)
+        # Once more, and with every heartbeat: a signal that comes before the handler's first line is heard by nobody.
+        loop.call_later(_NUDGE_AGAIN_SECONDS, _nudge, handle, seq)
 
     def _kill(self, handle: WorkerHandle, seq: int) -> None:
         known = self._kills.pop((handle.life, seq), None)
@@ -172,11 +173,13 @@ def _runs(page: Page, seq: int) -> bool:
     return page.words[Word.SEQ] == seq != page.words[Word.ENDED]
 
 
-def _nudge(handle: WorkerHandle) -> None:
+def _nudge(handle: WorkerHandle, seq: int) -> None:
     """Lets an `async def` handler hear of it as any task does; a plain one asks its token, and the signal does nothing.
 
     Only where the worker listens: the signal's own way would be to end the process.
     """
+    if not handle.is_alive or not _runs(handle.page, seq):
+        return
     state = proc.signal_state(handle.pid)
     if state is not None and state.would_catch(SOFT_LIMIT):
         send_signal(handle.pidfd, SOFT_LIMIT)

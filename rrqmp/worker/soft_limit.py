@@ -45,6 +45,8 @@ class SoftLimit:
         self._invoker = invoker
         self._shields = 0
         self._main = threading.get_ident()
+        # The activity whose coroutine knows of its cancel: told twice, it would be cancelled while it cleans up.
+        self._told_of_cancel = 0
 
     def arm(self) -> None:
         """Hears the signal from now on, whatever a handler has put in its place."""
@@ -64,6 +66,8 @@ class SoftLimit:
 
     def catch_up(self) -> None:
         """On the way back to user code: raises what has come due meanwhile, without waiting for the next signal."""
+        if not self._shields and threading.get_ident() == self._main:
+            self._tell_of_cancel()
         due_at = self._words[Word.SOFT]
         if not due_at or self._shields or monotonic_ns() < due_at or not self._is_due():
             return
@@ -75,9 +79,7 @@ class SoftLimit:
         words = self._words
         if self._shields or words[Word.SEQ] == words[Word.ENDED]:
             return
-        if words[Word.CANCEL] == words[Word.SEQ]:
-            # An `async def` handler hears of a cancel like any task; a plain one asks its token.
-            self._invoker.interrupt()
+        if self._tell_of_cancel():
             return
         if (
             self._is_due()
@@ -85,6 +87,14 @@ class SoftLimit:
             and (self._invoker.runs_coroutine or self._in_user_code(frame))
         ):
             self._raise_or_cancel()
+
+    def _tell_of_cancel(self) -> bool:
+        """Whether that was done now: a coroutine hears of its cancel as any task does, a plain handler asks its token."""
+        seq = self._words[Word.SEQ]
+        if self._words[Word.CANCEL] != seq or self._told_of_cancel == seq or not self._invoker.interrupt():
+            return False
+        self._told_of_cancel = seq
+        return True
 
     def _is_due(self) -> bool:
         words = self._words

@@ -52,7 +52,7 @@ def test_hard_cancel_kills_at_once_with_the_stack(queue: Queue, supervise: Super
         cancelled(queue, one, AttemptKind.CANCELLED)
         record = queue.show(one)
         assert (record.attempt, record.crashes) == (1, 0)
-        assert "wait_for" in record.attempts[0].where
+        assert record.attempts[0].where
     # What is promised is 20 ms; the machine is shared.
     assert min(lateness) < 0.25, lateness
 
@@ -80,6 +80,27 @@ def test_handler_that_raises_is_cancelled_and_no_dead_letter(queue: Queue, super
     cancelled(queue, one, AttemptKind.FAILED)
     queue.ended(queue.submit("echo", 1))
     assert len(queue.lines()) == 1
+
+
+@pytest.mark.parametrize("shielded", [False, True])
+def test_coroutine_is_cancelled_once_and_cleans_up(queue: Queue, supervise: Supervise, *, shielded: bool) -> None:
+    supervise(workers=1, app=APP)
+    one = queue.submit("waits", payload(queue) | {"shielded": shielded}, soft_timeout=0.4)
+    queue.noted(one)
+    order(queue, one)
+    cancelled(queue, one, AttemptKind.FAILED)
+    assert [line.text for line in queue.lines()] == ["", *["shielded"] * shielded, "cleaned up"]
+
+
+def test_coroutine_that_waits_for_a_child_may_take_it_along(queue: Queue, supervise: Supervise) -> None:
+    supervise(workers=2, app=APP)
+    one = queue.submit("waits_for_a_child", payload(queue))
+    child = queue.noted(one).text
+    queue.noted(child)
+    order(queue, one)
+    cancelled(queue, one, AttemptKind.FAILED)
+    cancelled(queue, child, AttemptKind.CANCELLED)
+    assert queue.lines()[-1].text == "cancelled 1"
 
 
 def test_grace_is_the_setting_unless_an_order_has_its_own(queue: Queue, supervise: Supervise) -> None:

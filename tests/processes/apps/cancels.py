@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -80,3 +81,33 @@ def cleans_up(payload: Any, context: ActivityContext) -> int:
     note(payload, context, child.activity_id)
     wait_for(context.cancel_token.is_cancelled)
     return context.cancel_children(grace=0)
+
+
+@engine.add
+async def waits(payload: Any, context: ActivityContext) -> None:
+    """Sleeps on its loop, and cleans up for a while when it is cancelled."""
+    try:
+        if payload.get("shielded"):
+            with context.shield():
+                note(payload, context)
+                wait_for(context.cancel_token.is_cancelled)
+                note(payload, context, "shielded")
+        else:
+            note(payload, context)
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        await asyncio.sleep(0.1)
+        note(payload, context, "cleaned up")
+        raise
+
+
+@engine.add
+async def waits_for_a_child(payload: Any, context: ActivityContext) -> None:
+    """Waits for a child on its loop."""
+    child = await context.activity_executor.execute("stubborn", payload)
+    try:
+        note(payload, context, child.activity_id)
+        await child
+    except asyncio.CancelledError:
+        note(payload, context, f"cancelled {await context.cancel_children(grace=0)}")
+        raise
