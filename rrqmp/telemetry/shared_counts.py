@@ -182,9 +182,12 @@ class CountsFile:
     def add(self, page: int, counts: Counts) -> None:
         """Adds one region; what a wild write has spoilt is left out."""
         words, at = self._words, page * self._stride
+        used = words[at + _USED]
+        if used > len(self.table):
+            return
         counts.sink_failures += words[at + _FAILURES]
         counts.sink_dropped += words[at + _DROPPED]
-        for number in range(min(words[at + _USED], len(self.table))):
+        for number in range(used):
             place = words[at + _PLACES_AT + number]
             if place < len(self.table):
                 block_at = at + self.table.first_block + number * BLOCK_WORDS

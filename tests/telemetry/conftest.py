@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.processes.conftest import queue, supervise
+from tests.processes.conftest import own_server, queue, supervise
 from tests.telemetry.collector import Collector
 
 
@@ -25,4 +25,4 @@ def to_collector(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Colle
     return collector
 
 
-__all__ = ["queue", "supervise"]
+__all__ = ["own_server", "queue", "supervise"]

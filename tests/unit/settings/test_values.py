@@ -120,3 +120,28 @@ def test_shown_default_is_the_default_wherever_it_is_no_sentence(name: str) -> N
     setting = TABLE[name]
     shown = setting.shown_default.replace("$XDG_RUNTIME_DIR/rrqmp", str(setting.default()))
     assert setting.read(shown, "it") == setting.default() or name == "queues"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("127.0.0.1:9464", "127.0.0.1:9464"),
+        (":9464", "127.0.0.1:9464"),
+        (9464, "127.0.0.1:9464"),
+        ("localhost:9464", "127.0.0.1:9464"),
+        ("0.0.0.0:0", "0.0.0.0:0"),
+        ("[::1]:9464", "[::1]:9464"),
+        ("off", ""),
+        ("", ""),
+    ],
+)
+def test_listening_address_is_in_figures_and_on_this_host_unless_told(given: object, read: str) -> None:
+    assert values.listening_address(given, "flag") == read
+
+
+@pytest.mark.parametrize(
+    "wrong", ["example.org:9464", "127.0.0.1", "127.0.0.1:70000", "1.2.3:5", "::1:5", "[::1:5", "no", True, None, 1.5]
+)
+def test_listening_address_in_words_is_refused_with_a_remedy(wrong: object) -> None:
+    with pytest.raises(ValueError, match="127.0.0.1:9464, or off"):
+        values.listening_address(wrong, "flag")
