@@ -16,3 +16,15 @@ from rrqmp.handling import context as _context
 
 # What an `async def` handler is annotated with: in it `context.activity_executor` is the asyncio one.
 ActivityContext: TypeAlias = _context.ActivityContext[ActivityExecutor]
+
+__all__ = [
+    "ActivityBuilder",
+    "ActivityContext",
+    "ActivityExecutor",
+    "ActivityFuture",
+    "ActivityQueue",
+    "Batch",
+    "PreparedActivity",
+    "as_completed",
+    "wait",
+]

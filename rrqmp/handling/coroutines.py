@@ -42,6 +42,12 @@ class CoroutineRunner:
         finally:
             _end_leftovers(runner.get_loop())
 
+    def close(self) -> None:
+        """Ends what is kept on the loop, and the loop."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
     async def _attended(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         self._task = asyncio.current_task()
         try:

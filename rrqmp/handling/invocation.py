@@ -98,6 +98,13 @@ class Invoker:
         while self._set_up:
             self._set_up.pop().tear_down()
 
+    def close(self) -> None:
+        """Tears down, then ends the loop of `async def` handlers and what is kept on it: where the process lives on."""
+        self.tear_down()
+        if self._coroutines is not None:
+            self._coroutines.close()
+            self._coroutines = None
+
     @property
     def runs_coroutine(self) -> bool:
         """Whether an `async def` handler is under way, whose task `interrupt` would cancel."""

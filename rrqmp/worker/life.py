@@ -12,21 +12,20 @@ from rrqmp.errors import StoreUnavailable
 from rrqmp.handling.application import Application
 from rrqmp.handling.invocation import Invoker
 from rrqmp.model.attempt import Ending
-from rrqmp.model.status import ActivityStatus
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import Word, WorkerState
 from rrqmp.shared_state.messages import Drain, Leaving, Take, WorkerConfig
-from rrqmp.store.calls.cycle import MAX_CLAIMS, Claim, SlotIdent
-from rrqmp.store.calls.show import show
+from rrqmp.store.calls.cycle import MAX_CLAIMS, SlotIdent
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.telemetry.shared_counts import CountsWriter
 from rrqmp.worker.attempt_metrics import AttemptMetrics
 from rrqmp.worker.attempt_tracing import open_tracing
 from rrqmp.worker.dumps import Dumps
+from rrqmp.worker.failed_for_good import call_back
 from rrqmp.worker.orphans import OrphanWatch
 from rrqmp.worker.queue_source import NOTHING_ENDED, Batch, Ended, NotOurs, QueueSource, Woken
 from rrqmp.worker.record import Record
-from rrqmp.worker.recovery import error_of, recover
+from rrqmp.worker.recovery import recover
 from rrqmp.worker.running import Runner
 from rrqmp.worker.waiting import WaitMark
 
@@ -200,17 +199,9 @@ class Life:
                 runner.source.settle(ended)
                 self._metrics.flush()
                 ended.settlements.clear()
-                self._call_back(claim, batch, runner)
+                call_back(claim, batch.queue, runner)
                 break
         return ended
-
-    def _call_back(self, claim: Claim, batch: Batch, runner: Runner) -> None:
-        stored = self._connection.run(show(runner.source.keys[batch.queue], claim.activity_id))
-        # One that was cancelled meanwhile has ended as that, whatever its handler raised.
-        if stored is not None and stored.attempts and stored.status is ActivityStatus.DEAD_LETTER:
-            failure = stored.attempts[-1]
-            error = error_of(failure.kind, f"{failure.error}: {failure.message}", stored)
-            runner.dead_letter(stored, batch.queue, error)
 
     def _open_executor(self) -> ActivityExecutor:
         # Late: a worker whose handlers submit nothing never needs the producer's side.

@@ -5,34 +5,20 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from rrqmp.errors import (
-    ActivityCancelled,
-    ActivityCrashed,
-    ActivityFailed,
-    ActivityOutOfMemory,
-    ActivityTimedOut,
-    ActivityUnsuccessful,
-)
+from rrqmp.errors import ActivityUnsuccessful
 from rrqmp.model.activity import ActivityRecord
-from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.status import ActivityStatus
 from rrqmp.shared_state.exit_report import BrokenAttempt, ExitReport, decode_report
 from rrqmp.shared_state.settling import settle_broken
 from rrqmp.store.calls.cycle import Verdict
 from rrqmp.store.calls.show import show
+from rrqmp.worker.failed_for_good import error_of
 from rrqmp.worker.queue_source import Ended, QueueSource
 from rrqmp.worker.running import Runner
 
 # A callback that has killed two processes is not given a third.
 _CALLBACK_DEATHS_MOST: Final = 2
-_ERRORS: Final[dict[AttemptKind, type[ActivityUnsuccessful]]] = {
-    AttemptKind.TIMED_OUT: ActivityTimedOut,
-    AttemptKind.OUT_OF_MEMORY: ActivityOutOfMemory,
-    AttemptKind.CANCELLED: ActivityCancelled,
-    AttemptKind.CRASHED: ActivityCrashed,
-    AttemptKind.LOST: ActivityCrashed,
-}
 
 
 def recover(encoded_report: bytes, runner: Runner) -> None:
@@ -87,12 +73,6 @@ def _call_back(report: ExitReport, broken: BrokenAttempt, queue: int, runner: Ru
         runner.metrics.flush()
     if report.deaths < _CALLBACK_DEATHS_MOST and runner.wants_dead_letter(broken.activity_type):
         runner.dead_letter(record, queue, _error(report, broken, record))
-
-
-def error_of(kind: AttemptKind, message: str, record: ActivityRecord) -> ActivityUnsuccessful:
-    """What `on_dead_letter` is given: what a waiter would get, with the last attempt and all that are kept."""
-    last = record.attempts[-1] if record.attempts else None
-    return _ERRORS.get(kind, ActivityFailed)(message, last, record.attempts)
 
 
 def _error(report: ExitReport, broken: BrokenAttempt, record: ActivityRecord) -> ActivityUnsuccessful:

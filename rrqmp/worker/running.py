@@ -54,6 +54,7 @@ class Runner:
         config: WorkerConfig,
         metrics: AttemptMetrics,
         tracing: AttemptTracing | None = None,
+        soft: SoftLimit | None = None,
     ) -> None:
         self.record = record
         self._dumps = dumps
@@ -66,7 +67,7 @@ class Runner:
         self._node = config.node_name
         self._callback_ns = round(config.callback_seconds * _NS)
         self._queues = [name for name, _ in config.queues]
-        self._soft = SoftLimit(record.words, invoker)
+        self._soft = soft or SoftLimit(record.words, invoker)
         # Also without soft limits: a cancel comes by the same signal.
         self._soft.arm()
         self._signals = ActivitySignals(record.page, source, self._soft)

@@ -40,7 +40,7 @@ MAY_USE: dict[str, set[str]] = {
 # Names of types, never imported at run time: what an error carries, and what a handler's context hands out.
 MAY_NAME = {"errors": {"model"}, "handling": {"client", "aio"}}
 # What stands on top may use everything.
-FREE = {"cli", "demo", "__main__"}
+FREE = {"cli", "demo", "testing", "__main__"}
 
 # Libraries with a wall of their own: these rooms may import them, no other.
 LIBRARY_ROOMS = {

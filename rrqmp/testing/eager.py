@@ -1,0 +1,235 @@
+"""Runs what is submitted at once and in this process, so that a debugger may look on.
+
+The worker's own code claims, runs and settles over the real scripts; only the process is missing, and with it what a
+process is for: no deadline kills, and a crash is the test's own. Delays and retries do not wait.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+from rrqmp import aio
+from rrqmp.client.executor import ActivityExecutor
+from rrqmp.client.queue import ActivityQueue
+from rrqmp.engine.worker_engine import WorkerEngine
+from rrqmp.handling.invocation import Invoker
+from rrqmp.model.attempt import Ending
+from rrqmp.settings.resolution import SettingsInputs
+from rrqmp.settings.table import Settings
+from rrqmp.shared_state.board import STRIDE, Word, map_page
+from rrqmp.shared_state.messages import WorkerConfig
+from rrqmp.store.calls.cycle import Claim, Settlement, SlotIdent
+from rrqmp.store.calls.enqueue import Submission
+from rrqmp.store.calls.heartbeat import heartbeat
+from rrqmp.store.calls.promote import promote
+from rrqmp.store.connection import BlockingConnection
+from rrqmp.store.keys import QueueKeys
+from rrqmp.store.rules import StoreRules
+from rrqmp.testing.recorder import Recorder
+from rrqmp.testing.stage import Setter, Stage, empty, staged, watch_submissions
+from rrqmp.worker.attempt_metrics import AttemptMetrics
+from rrqmp.worker.dumps import Dumps
+from rrqmp.worker.failed_for_good import call_back
+from rrqmp.worker.queue_source import NOTHING_ENDED, Batch, Ended, QueueSource
+from rrqmp.worker.record import Record
+from rrqmp.worker.running import Runner
+from rrqmp.worker.soft_limit import SoftLimit
+
+# A handler that submits has its child run inside the call: each level of them is a slot of its own.
+_DEEPEST: Final = 100
+# No heartbeat follows the first: it must outlast the longest look of a debugger.
+_LEASE_SECONDS: Final = 3600.0
+# How many handlers stand around the code that submits.
+_depth: ContextVar[int] = ContextVar("rrqmp_eager_depth", default=0)
+
+
+class NoDumps(Dumps):
+    """Nobody kills this process for its stack: no signal is taken from the test."""
+
+    def __init__(self) -> None:
+        """Has no file."""
+
+    def mend(self) -> None:
+        """There is nothing to mend."""
+
+
+class NoSoftLimit(SoftLimit):
+    """Nobody signals; and in a thread beside the test's loop nobody could hear."""
+
+    def arm(self) -> None:
+        """Leaves the signal alone."""
+
+
+class EagerQueue(Recorder):
+    """What was submitted, all of it run by the time that the submitting call returns."""
+
+    def __init__(self, engine: WorkerEngine) -> None:
+        super().__init__()
+        self.engine = engine
+
+    @property
+    def executor(self) -> ActivityExecutor:
+        """Submits to the engine's (first) queue."""
+        return self.engine.get_activity_executor()
+
+    @property
+    def queue(self) -> ActivityQueue:
+        """Counts and records of that queue."""
+        return self.engine.get_activity_queue()
+
+
+class Bench:
+    """One level of the worker that is no process: it claims and runs one at a time until nothing is ready."""
+
+    def __init__(self, url: str, engine: WorkerEngine, config: WorkerConfig, slot: int, board: int) -> None:
+        self._connection = BlockingConnection(url, name="rrqmp-eager")
+        self._lock = threading.Lock()
+        registry = engine.registry
+        ident = SlotIdent(config.node_name, slot, 1)
+        self._rules = config.rules
+        self._source = QueueSource(self._connection, config, config.rules, registry.types(), ident)
+        record = Record(map_page(board, slot + 1), memoryview(bytearray(4096)).cast("Q"), -1)
+        record.words[Word.SLOT] = slot + 1
+        invoker = Invoker(
+            registry,
+            engine.get_activity_executor,
+            lambda: aio.ActivityExecutor.connect(url, config.queues[0][0], prefix=config.prefix),
+            result_limit=config.payload_limit,
+        )
+        metrics = AttemptMetrics(engine.metrics)
+        soft = NoSoftLimit(record.words, invoker)
+        self._runner = Runner(record, NoDumps(), self._source, registry, invoker, config, metrics, soft=soft)
+        self._invoker = invoker
+        self._metrics = metrics
+
+    def work_below(self, depth: int) -> None:
+        """Runs all that is ready, what becomes ready meanwhile too; one thread after the other."""
+        _depth.set(depth + 1)
+        with self._lock:
+            ended = NOTHING_ENDED
+            while batch := self._claim(ended):
+                ended = Ended(batch.queue, self._run(batch, batch.claims[0]))
+
+    def close(self) -> None:
+        """Tears the handlers down and closes the connection."""
+        self._invoker.close()
+        self._metrics.close()
+        self._connection.close()
+
+    def _claim(self, ended: Ended) -> Batch | None:
+        self._source.settle(ended)
+        for keys in self._source.keys:
+            self._connection.run(promote(keys, self._rules))
+        return self._source.claim(NOTHING_ENDED, 1)
+
+    def _run(self, batch: Batch, claim: Claim) -> list[Settlement]:
+        if claim.activity_type in self._invoker.not_set_up and not self._runner.setting_up.ready(claim, 0, more=False):
+            raise RuntimeError(f"setup of {claim.activity_type} failed: see the log above")
+        settlement, _ = self._runner.run(claim, batch, 0, more=False)
+        if settlement.ending is not Ending.DEAD:
+            return [settlement._replace(delay_us=0)]
+        self._source.settle(Ended(batch.queue, [settlement]))
+        if self._runner.wants_dead_letter(claim.activity_type):
+            call_back(claim, batch.queue, self._runner)
+        return []
+
+
+class InPlace:
+    """Runs the engine's handlers whenever something has been submitted."""
+
+    def __init__(self, url: str, engine: WorkerEngine) -> None:
+        self._url = url
+        self._engine = engine
+        self._config = _config(url, engine)
+        self._board = os.memfd_create("rrqmp-eager", os.MFD_CLOEXEC)
+        os.ftruncate(self._board, (_DEEPEST + 1) * STRIDE)
+        self._benches: list[Bench] = []
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Joins the queues, as a node would."""
+        with BlockingConnection(self._url, name="rrqmp-eager") as connection:
+            for name, _ in self._config.queues:
+                beat = heartbeat(
+                    QueueKeys(name, self._config.prefix),
+                    self._config.rules,
+                    self._config.node_name,
+                    joining=True,
+                    slots=range(_DEEPEST),
+                )
+                connection.run(beat)
+
+    def work(self) -> None:
+        """Runs all that is ready; called again from inside a handler, it runs what that has submitted."""
+        depth = _depth.get()
+        bench = self._bench(depth)
+        # In a copy, so that the thread of an asyncio submission inside the handler inherits the depth.
+        contextvars.copy_context().run(bench.work_below, depth)
+
+    def _bench(self, depth: int) -> Bench:
+        if depth == _DEEPEST:
+            raise RecursionError(f"activities start each other, {_DEEPEST} deep")
+        with self._lock:
+            if depth == len(self._benches):
+                self._benches.append(Bench(self._url, self._engine, self._config, depth, self._board))
+            return self._benches[depth]
+
+    def close(self) -> None:
+        """Gives back connections and memory."""
+        for bench in self._benches:
+            bench.close()
+        os.close(self._board)
+
+
+@contextmanager
+def running_in_place(url: str, engine: WorkerEngine, patch: Setter) -> Iterator[EagerQueue]:
+    """What the fixture `rrqmp_eager` does."""
+    empty(url)
+    queue = EagerQueue(engine)
+    watch_submissions(patch, queue.note, _without_delay)
+    with ExitStack() as stack:
+        worker = InPlace(url, engine)
+        stack.callback(worker.close)
+        worker.open()
+        stack.enter_context(staged(Stage(url, worker.work), patch))
+        yield queue
+
+
+def _without_delay(item: Submission) -> Submission:
+    return item._replace(delay_us=0, at_us=0)
+
+
+def _config(url: str, engine: WorkerEngine) -> WorkerConfig:
+    settings: Settings = SettingsInputs().resolve(engine.settings).settings
+    rules = StoreRules(
+        priority_aging=settings.priority_aging,
+        max_crashes=settings.max_crashes,
+        max_losses=settings.max_losses,
+        result_ttl=settings.result_ttl,
+        key_ttl=settings.idempotency_ttl,
+        lease=_LEASE_SECONDS,
+    )
+    known: dict[str, Any] = {
+        "redis_url": url,
+        "prefix": settings.prefix,
+        "queues": tuple(settings.queues.items()),
+        "weighted": False,
+        "rules": rules,
+        "activity_types": engine.registry.types(),
+        "claim_limit": 1,
+        "poll_seconds": settings.schedule_poll_interval,
+        "callback_seconds": settings.dead_letter_timeout,
+        "payload_limit": settings.payload_limit,
+        "nice": 0,
+        "node_name": f"eager@{secrets.token_hex(8)}",
+        "log_level": settings.log_level,
+        "log_format": settings.log_format,
+    }
+    return WorkerConfig(**known)
