@@ -89,7 +89,7 @@ class SoftLimit:
             self._raise_or_cancel()
 
     def _tell_of_cancel(self) -> bool:
-        """Whether that was done now: a coroutine hears of its cancel as any task does, a plain handler asks its token."""
+        """Whether that was done now: a coroutine hears of its cancel as a task does, a plain handler asks its token."""
         seq = self._words[Word.SEQ]
         if self._words[Word.CANCEL] != seq or self._told_of_cancel == seq or not self._invoker.interrupt():
             return False
