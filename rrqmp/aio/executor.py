@@ -16,7 +16,6 @@ from rrqmp.aio.queue import ActivityQueue
 from rrqmp.aio.reach import AsyncReach
 from rrqmp.client.cancelling import cancelling_children, cancelling_known
 from rrqmp.client.preparation import Prepared
-from rrqmp.client.redis_config import RedisConfig
 from rrqmp.client.steps import run_steps_async
 from rrqmp.client.submitter import (
     DEFAULT_QUEUE,
@@ -25,6 +24,7 @@ from rrqmp.client.submitter import (
     Desk,
     Submitter,
     desk_of,
+    redis_config_of,
     resend_seconds_of,
 )
 from rrqmp.client.targets import Resolved, Target
@@ -52,7 +52,7 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
     def connect(cls, url: str = DEFAULT_URL, queue: str = DEFAULT_QUEUE, **options: Unpack[ConnectOptions]) -> Self:
         """As the blocking one's. No I/O before the first submission, and no loop needed here."""
         desk = desk_of(queue, options)
-        config = options.get("redis_config") or RedisConfig()
+        config = redis_config_of(options)
         return cls(AsyncReach(url, config, resend_seconds=resend_seconds_of(options)), desk)
 
     @property

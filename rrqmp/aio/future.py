@@ -18,6 +18,7 @@ from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.errors import StoreUnavailable
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.codec import Codec
+from rrqmp.model.progress import Progress
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.script import Call
@@ -80,6 +81,10 @@ class ActivityFuture(ActivityHandle[R_co], Awaitable[R_co]):
     async def status(self) -> ActivityStatus:
         """Asks where the activity stands now."""
         return (await self.record()).status
+
+    async def progress(self) -> Progress | None:
+        """Asks what the handler said last about how far it is, some tenths of a second ago; `None` if it never did."""
+        return await run_steps_async(self._asked.run, self._asked_progress())
 
     async def record(self) -> ActivityRecord:
         """Asks for all that is kept of the activity: its attempts, its options, its times."""

@@ -16,7 +16,6 @@ from rrqmp.client.future import ActivityFuture
 from rrqmp.client.preparation import Prepared
 from rrqmp.client.queue import ActivityQueue
 from rrqmp.client.reach import Reach
-from rrqmp.client.redis_config import RedisConfig
 from rrqmp.client.steps import run_steps
 from rrqmp.client.submitter import (
     DEFAULT_QUEUE,
@@ -25,6 +24,7 @@ from rrqmp.client.submitter import (
     Desk,
     Submitter,
     desk_of,
+    redis_config_of,
     resend_seconds_of,
 )
 from rrqmp.client.targets import Resolved, Target
@@ -50,7 +50,7 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
         away a call is sent again for `resend_seconds`.
         """
         desk = desk_of(queue, options)
-        config = options.get("redis_config") or RedisConfig()
+        config = redis_config_of(options)
         return cls(Reach(url, config, resend_seconds=resend_seconds_of(options)), desk)
 
     def cancel(self, activity_id: str, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
@@ -114,7 +114,11 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
     ) -> Batch[Any]:
         """Submits one activity a payload, in order. All are checked before the first is sent; `key` makes their keys.
 
-        Sent in chunks; raises `BatchSubmissionError` with what went and what failed if a chunk or a key is refused.
+        They go in bites of 200 activities or 256 KiB, so that no call holds up the server. What is not bounded is this
+        process's memory: to check all first, all encoded payloads are held, about 500 bytes each besides the JSON, and
+        a future for each. A generator of millions is better cut into batches of some ten thousand.
+
+        Raises `BatchSubmissionError` with what went and what failed if a bite or a key is refused.
         """
         reply = self._reach.reply_for(self._keys)
         submissions, resolved = self._preparer.many(activity, payloads, key, options, reply)

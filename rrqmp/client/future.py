@@ -19,6 +19,7 @@ from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.errors import StoreUnavailable
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.codec import Codec
+from rrqmp.model.progress import Progress
 from rrqmp.model.status import ActivityStatus
 from rrqmp.model.units import check_seconds
 from rrqmp.store.keys import QueueKeys
@@ -85,6 +86,10 @@ class ActivityFuture(ActivityHandle[R_co]):
     def status(self) -> ActivityStatus:
         """Asks where the activity stands now."""
         return self.record().status
+
+    def progress(self) -> Progress | None:
+        """Asks what the handler said last about how far it is, some tenths of a second ago; `None` if it never did."""
+        return run_steps(self._asked.run, self._asked_progress())
 
     def record(self) -> ActivityRecord:
         """Asks for all that is kept of the activity: its attempts, its options, its times."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
+import msgspec
 from typing_extensions import TypeVar
 
 from rrqmp.client.cancelling import Grace, cancelling
 from rrqmp.client.ending import Ended, error_of, value_of
-from rrqmp.errors import ActivityNotFound, ResultExpired, ResultTimeout
+from rrqmp.errors import ActivityNotFound, ResultError, ResultExpired, ResultTimeout
 from rrqmp.model.codec import Codec
+from rrqmp.model.progress import Progress, decode_progress
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.calls.show import show
 from rrqmp.store.calls.watch import watch
@@ -56,6 +58,17 @@ class ActivityHandle(Generic[R_co]):
             raise self._gone()
         found: ActivityRecord = record
         return found
+
+    def _asked_progress(self) -> Steps[Progress | None]:
+        record = yield from self._asked_record()
+        if not record.progress:
+            return None
+        try:
+            return decode_progress(record.progress)
+        except msgspec.MsgspecError as error:
+            raise ResultError(
+                f"the progress of {self.activity_id} holds foreign bytes ({error}); see: rrqmp show"
+            ) from error
 
     def _asked_done(self) -> Steps[bool]:
         if self._ended is None:

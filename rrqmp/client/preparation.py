@@ -67,6 +67,7 @@ class Preparer:
         resolved = self.targets.resolve(activity)
         if key is not None and not callable(key):
             raise ConfigurationError(f"key is {key!r}: give a function from a payload to its key")
+        _check_payloads(payloads)
         checked = checked_options(resolved, {**options, "key": "any"} if key else options)
         head = join_spec(self._spec(checked.spec, "", reply), b"")
         submissions: list[Submission] = []
@@ -154,6 +155,12 @@ def chunks(submissions: Sequence[Submission]) -> Iterator[Sequence[Submission]]:
         size += length
     if start < len(submissions):
         yield submissions[start:]
+
+
+def _check_payloads(payloads: object) -> None:
+    # Texts and mappings are iterables too, and nobody means their letters and keys.
+    if not isinstance(payloads, Iterable) or isinstance(payloads, str | bytes | Mapping):
+        raise ConfigurationError(f"payloads is {payloads!r:.60}: give a list or another iterable of payloads")
 
 
 def _expires_us(options: Spec) -> int:

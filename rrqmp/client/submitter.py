@@ -191,6 +191,14 @@ def desk_of(queue: str, options: ConnectOptions) -> Desk:
     )
 
 
+def redis_config_of(options: ConnectOptions) -> RedisConfig:
+    """The shape of the pool; raises `ConfigurationError`."""
+    config = options.get("redis_config")
+    if config is not None and not isinstance(config, RedisConfig):
+        raise ConfigurationError(f"redis_config is {config!r}: give a RedisConfig")
+    return config or RedisConfig()
+
+
 def resend_seconds_of(options: ConnectOptions) -> float:
     """For how long a call is sent again."""
     return check_seconds(options.get("resend_seconds", DEFAULT_RESEND_SECONDS), "resend_seconds")

@@ -24,6 +24,6 @@ def new_activity_id() -> str:
     return f"{head}-{_VARIANT_DIGIT[tail[0]]}{tail[1:4]}-{tail[4:]}"
 
 
-def is_activity_id(text: str) -> bool:
-    """Whether the text has the one spelling in which rrqmp writes ids."""
-    return _SHAPE.fullmatch(text) is not None
+def is_activity_id(text: object) -> bool:
+    """Whether it is a text in the one spelling in which rrqmp writes ids."""
+    return isinstance(text, str) and _SHAPE.fullmatch(text) is not None

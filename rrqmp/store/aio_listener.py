@@ -26,6 +26,8 @@ class AsyncListener:
         self._name = name
         self._connect_timeout = connect_timeout
         self._wanted: set[str] = set()
+        # What does not stand yet on this connection; kept and not counted out again, for there may be thousands.
+        self._missing: set[str] = set()
         self._orders: list[tuple[str, list[str]]] = []
         self._bell = asyncio.Event()
 
@@ -37,6 +39,7 @@ class AsyncListener:
     def unsubscribe(self, *channels: str) -> None:
         """Asks for no more of these channels."""
         self._wanted.difference_update(channels)
+        self._missing.difference_update(channels)
         self._order("UNSUBSCRIBE", channels)
 
     async def __aiter__(self) -> AsyncIterator[Notice]:
@@ -48,11 +51,11 @@ class AsyncListener:
                 async with asyncio.timeout(self._connect_timeout):
                     await link.connect()
                 waits = pauses()
-                missing = set(self._wanted)
-                self._orders = [("SUBSCRIBE", list(missing))] if missing else []
+                self._missing = set(self._wanted)
+                self._orders = [("SUBSCRIBE", list(self._missing))] if self._missing else []
                 self._bell.set()
                 speaking = asyncio.create_task(self._speak(link), name=self._name)
-                async for notice in self._hear(link, missing):
+                async for notice in self._hear(link):
                     yield notice
             except exceptions.AuthenticationError as error:
                 raise translate(error, self.address) from error
@@ -63,15 +66,15 @@ class AsyncListener:
                     speaking.cancel()
                 await link.disconnect(nowait=True)
 
-    async def _hear(self, link: Any, missing: set[str]) -> AsyncIterator[Notice]:
+    async def _hear(self, link: Any) -> AsyncIterator[Notice]:
         is_told = False
         while True:
-            if not is_told and not missing & self._wanted:
+            if not is_told and not self._missing:
                 is_told = True
                 yield Notice(NoticeKind.CONNECTED)
             notice = read_notice(await link.read_response())
             if notice is not None:
-                missing.discard(notice.channel)
+                self._missing.discard(notice.channel)
                 yield notice
 
     async def _speak(self, link: Any) -> None:

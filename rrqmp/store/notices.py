@@ -133,11 +133,12 @@ class NoticeListener:
             return
         self._ready.append(notice)
         if notice.kind is NoticeKind.SUBSCRIBED and self._missing is not None:
-            self._missing.discard(notice.channel)
+            with self._lock:
+                self._missing.discard(notice.channel)
             self._announce()
 
     def _announce(self) -> None:
-        if self._missing is not None and not self._missing & self._wanted:
+        if self._missing is not None and not self._missing:
             self._missing = None
             self._ready.append(Notice(NoticeKind.CONNECTED))
 
@@ -167,6 +168,9 @@ class NoticeListener:
                 self._wanted.update(channels)
             else:
                 self._wanted.difference_update(channels)
+                if self._missing is not None:
+                    # Kept and not counted out at every notice, for there may be thousands.
+                    self._missing.difference_update(channels)
             self._orders.append((verb, channels))
             self._ring()
 
