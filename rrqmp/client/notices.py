@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 from rrqmp.client.waiting_room import NET_SECONDS, AnyHandle, Sink, WaitingRoom
@@ -15,18 +16,22 @@ from rrqmp.store.notices import NoticeListener
 
 _log: Final = logging.getLogger(__name__)
 
+StartThread: TypeAlias = Callable[[Callable[[], None]], threading.Thread]
 Ask: TypeAlias = Callable[[QueueKeys, Sequence[str]], list[WatchReply]]
 
 
 class Notices:
     """The waiting room of one process, behind a lock. What arrives is taken in, and asked for, by its thread alone."""
 
-    def __init__(self, open_listener: Callable[[], NoticeListener], ask: Ask) -> None:
+    def __init__(
+        self, open_listener: Callable[[], NoticeListener], ask: Ask, start_thread: StartThread | None = None
+    ) -> None:
         self._room = WaitingRoom()
         # Bound here: it is asked for every submission, and reads one attribute and one set.
         self.reply_for = self._room.reply_for
         self._open_listener = open_listener
         self._ask = ask
+        self._start_thread = start_thread or _start_thread
         self._lock = threading.Lock()
         self._listener: NoticeListener | None = None
         self._thread: threading.Thread | None = None
@@ -65,8 +70,7 @@ class Notices:
     def _listen(self) -> NoticeListener:
         if self._listener is None:
             self._listener = self._open_listener()
-            self._thread = threading.Thread(target=self._run, args=(self._listener,), name="rrqmp-notices", daemon=True)
-            self._thread.start()
+            self._thread = self._start_thread(partial(self._run, self._listener))
         return self._listener
 
     def _run(self, listener: NoticeListener) -> None:
@@ -101,3 +105,9 @@ class Notices:
             replies = self._ask(keys, ids)
             with self._lock:
                 self._room.answer(ids, replies)
+
+
+def _start_thread(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name="rrqmp-notices", daemon=True)
+    thread.start()
+    return thread

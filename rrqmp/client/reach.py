@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from rrqmp.client.notices import Notices
+from rrqmp.client.notices import Notices, StartThread
 from rrqmp.client.redis_config import RedisConfig
 from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.store.calls.watch import WatchReply, watch
@@ -26,12 +26,21 @@ class _Room(NamedTuple):
 class Reach:
     """Shared by an executor and its views. No I/O before the first call; nothing is shared with a parent process."""
 
-    def __init__(self, url: str, config: RedisConfig, *, resend_seconds: float, name: str = "rrqmp-client") -> None:
+    def __init__(
+        self,
+        url: str,
+        config: RedisConfig,
+        *,
+        resend_seconds: float,
+        name: str = "rrqmp-client",
+        start_thread: StartThread | None = None,
+    ) -> None:
         self.url = url
         self._pool = ConnectionPool(url, config.limits(), name=name, resend_seconds=resend_seconds)
         # The pool looks after forks itself; bound here since it is called for every activity.
         self.run = self._pool.run
         self._room: _Room | None = None
+        self._start_thread = start_thread
 
     def reply_for(self, keys: QueueKeys) -> str:
         """What a submission says as its reply channel."""
@@ -70,7 +79,7 @@ class Reach:
         def ask(keys: QueueKeys, ids: Sequence[str]) -> list[WatchReply]:
             return pool.run(watch(keys, ids))
 
-        notices = Notices(lambda: NoticeListener(url), ask)
+        notices = Notices(lambda: NoticeListener(url), ask, self._start_thread)
         # Its thread knows the pool and not us, so an executor that nobody holds any more ends it.
         weakref.finalize(self, notices.close).atexit = False
         return notices

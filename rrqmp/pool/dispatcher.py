@@ -42,7 +42,8 @@ class Order(Enum):
     """What the thread may be told. Orders come after all calls that were submitted before them."""
 
     CLOSE = "finish what there is, then end"
-    CANCEL = "cancel what has not been sent"
+    CANCEL = "cancel what the workers cannot take now"
+    DROP = "cancel all that has not been sent"
     GONE = "the place where calls run is no more"
 
 
@@ -106,6 +107,7 @@ class Dispatcher:
         self._sent: dict[str, PendingCall] = {}
         self._fetched: list[str] = []
         self._heads: dict[tuple[Spec, str], bytes] = {}
+        self._told_to_cancel = False
         self._told_to_close = False
 
     def submit(self, call: PendingCall) -> None:
@@ -113,6 +115,7 @@ class Dispatcher:
         with self._lock:
             self.refuse_when_closed()
             if self._thread is None:
+                self._site.prepare()
                 self._thread = threading.Thread(target=self._run, name="rrqmp-pool")
                 leaving.join_at_exit(self)
                 self._thread.start()
@@ -149,7 +152,7 @@ class Dispatcher:
 
     def interrupt(self) -> None:
         """Cancels what waits and stops at once what runs, where it runs in processes of the pool's own."""
-        self._inbox.put(Order.CANCEL)
+        self._inbox.put(Order.DROP)
         self._site.interrupt()
 
     def _run(self) -> None:
@@ -183,6 +186,8 @@ class Dispatcher:
         if self._broken is not None:
             raise self._broken
         self._send(reach)
+        if self._told_to_cancel:
+            self._cancel_pending()
         self._forget(reach, least=FORGET_BITE)
         return bool(self._pending or self._sent or not self._told_to_close)
 
@@ -192,6 +197,9 @@ class Dispatcher:
         elif isinstance(message, ActivityFuture):
             self._deliver(message)
         elif message is Order.CANCEL:
+            # After sending: a pool that is shut down at once has run something, as the standard library's have.
+            self._told_to_cancel = True
+        elif message is Order.DROP:
             self._cancel_pending()
         elif message is Order.GONE:
             raise PoolBroken(self._gone)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from secrets import token_bytes, token_hex
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ from rrqmp.errors import ActivityUnsuccessful
 from rrqmp.pool.application import ONCE, pool_application
 from rrqmp.pool.handler import Preparation
 from rrqmp.pool.signing import Direction
+from rrqmp.pool.standby import Standby
 from rrqmp.settings.resolution import CONFIG_VARIABLE, NODE_MARK_VARIABLE
 from rrqmp.settings.table import ENVIRONMENT_PREFIX
 from rrqmp.shared_state.launch import AppReference
@@ -50,6 +52,9 @@ class Site(Protocol):
         """Bytes of a parcel at most."""
         ...
 
+    def prepare(self) -> None:
+        """Starts the threads that it will need. Without I/O: the first call of a pool waits for it."""
+
     def open(self, on_gone: Callable[[str], None]) -> Reach:
         """Makes it ready to take calls. `on_gone` is called from another thread if it ends unasked."""
         ...
@@ -72,7 +77,12 @@ class RemoteSite:
         self.keys = keys
         self.rules = rules
         self.limit = limit
-        self._reach = Reach(url, RedisConfig(), resend_seconds=_RESEND_SECONDS, name="rrqmp-pool")
+        self._ear = Standby("rrqmp-pool-notices")
+        self._reach = _reach(url, self._ear)
+
+    def prepare(self) -> None:
+        """Starts the thread that hears of ends."""
+        self._ear.start()
 
     def open(self, on_gone: Callable[[str], None]) -> Reach:
         """No I/O: the first call connects."""
@@ -88,6 +98,7 @@ class RemoteSite:
     def close(self) -> None:
         """Closes the connections."""
         self._reach.close()
+        self._ear.dismiss()
 
 
 class LocalSite:
@@ -104,9 +115,16 @@ class LocalSite:
         self._child: SupervisorChild | None = None
         self._reach: Reach | None = None
         self._closing = False
-        self._watcher: threading.Thread | None = None
+        self._watched: threading.Thread | None = None
+        self._watcher = Standby("rrqmp-pool-watch")
+        self._ear = Standby("rrqmp-pool-notices")
         # Said now, where somebody is there to hear it.
         find_binary()
+
+    def prepare(self) -> None:
+        """Starts the threads that watch the supervisor and hear of ends."""
+        self._watcher.start()
+        self._ear.start()
 
     def open(self, on_gone: Callable[[str], None]) -> Reach:
         """Starts everything and returns when calls are being taken; raises `WorkerError` where that fails."""
@@ -126,10 +144,8 @@ class LocalSite:
         finally:
             os.close(carried)
         self._child.wait_until_ready()
-        self._watcher = threading.Thread(target=self._watch, args=(self._child, on_gone), name="rrqmp-pool-watch")
-        self._watcher.daemon = True
-        self._watcher.start()
-        self._reach = Reach(url, RedisConfig(), resend_seconds=_RESEND_SECONDS, name="rrqmp-pool")
+        self._watched = self._watcher.take(partial(self._watch, self._child, on_gone))
+        self._reach = _reach(url, self._ear)
         return self._reach
 
     def told(self, error: BaseException) -> BaseException:
@@ -153,8 +169,10 @@ class LocalSite:
             if not self._child.wait(_CLOSE_SECONDS):
                 self._child.kill()
             self._child.leave()
-        if self._watcher is not None and self._watcher is not threading.current_thread():
-            self._watcher.join()
+        if self._watched is not None:
+            self._watched.join()
+        self._watcher.dismiss()
+        self._ear.dismiss()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -179,6 +197,10 @@ class LocalSite:
             **{name.replace("_", "-"): value for name, value in ONCE.items()},
         }
         return [f"--{name}={value}" for name, value in flags.items()]
+
+
+def _reach(url: str, ear: Standby) -> Reach:
+    return Reach(url, RedisConfig(), resend_seconds=_RESEND_SECONDS, name="rrqmp-pool", start_thread=ear.take)
 
 
 def user_environment() -> dict[str, str]:
