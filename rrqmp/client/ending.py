@@ -114,6 +114,9 @@ def _sentence(
 def _cause(last: Attempt) -> str:
     if last.kind is AttemptKind.FAILED:
         return last.error
+    if last.kind is AttemptKind.TIMED_OUT and last.error:
+        # The handler's own exception: its process was not killed.
+        return last.message
     if last.kind is AttemptKind.TIMED_OUT:
         return f"killed after {last.run_seconds:.1f} s" if last.run_seconds is not None else ""
     return last.signal or (f"exit code {last.exit_code}" if last.exit_code is not None else "")

@@ -187,7 +187,10 @@ class Life:
         for position, claim in enumerate(claims):
             if words[Word.DRAINING] or (position and (record.revoked or time.monotonic_ns() - began > _BATCH_NS)):
                 break
-            if claim.activity_type in not_set_up and not runner.setting_up.ready(claim, position, more=position < last):
+            if claim.activity_type in not_set_up and (
+                # What has ended must not wait for a setup: it is settled first, and this one claimed again.
+                ended.settlements or not runner.setting_up.ready(claim, position, more=position < last)
+            ):
                 # This one and the rest go back, uncounted, by the slot's next statement.
                 break
             settlement, run_ns = runner.run(claim, batch, position, more=position < last)

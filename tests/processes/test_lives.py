@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def test_type_is_set_up_once_a_worker_and_torn_down_at_its_end(queue: Queue, ali
     assert {decode(record.result) for record in records} == {f"loaded in {worker}"}
     assert {record.attempt for record in records} == {1}
     assert told(tmp_path, "setup") == [f"setup slot=0 {worker}"]
-    assert node.stop() == 0
+    assert node.send(signal.SIGTERM).exit_code(patience=10) == 0
     # What a teardown raises stops nobody.
     assert told(tmp_path, "teardown") == [f"teardown {worker}"]
     assert told(tmp_path, "stop") == [f"stop {worker}"]
@@ -53,7 +54,7 @@ def test_teardown_that_hangs_is_killed_in_two_seconds(queue: Queue, alive: Alive
     (tmp_path / "teardown hangs").touch()
     node = alive()
     queue.ended(queue.submit("fine"))
-    assert node.send(15).exit_code(patience=6) == 0
+    assert node.send(signal.SIGTERM).exit_code(patience=6) == 0
     assert "in teardown or on_worker_stop" in node.log
     assert "lives.py" in node.log
 
@@ -95,3 +96,14 @@ def test_worker_whose_start_hook_fails_claims_nothing(queue: Queue, alive: Alive
     assert queue.show(one).status is ActivityStatus.PENDING
     (tmp_path / "start").unlink()
     assert queue.ended(one).attempt == 1
+
+
+def test_long_setup_holds_up_nothing_that_was_claimed_with_it(queue: Queue, alive: Alive, tmp_path: Path) -> None:
+    alive(workers=2)
+    # Short ones make the workers claim many at once.
+    ids = queue.submit_many("echo", [None] * 2000)
+    slow = queue.submit("loads_long")
+    ids += queue.submit_many("echo", [None] * 200)
+    queue.await_(slow, lambda record: record.status is ActivityStatus.RUNNING)
+    eventually(lambda: queue.stats().completed_count == len(ids), patience=1.5, seen=queue.stats)
+    assert queue.show(slow).status is ActivityStatus.RUNNING

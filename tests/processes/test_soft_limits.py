@@ -43,6 +43,13 @@ def test_caught_soft_limit_may_return_what_is_done(queue: Queue, supervise: Supe
     assert decode(awaited.result) == "partial"
 
 
+def test_soft_limit_ends_a_wait_for_another_activity(queue: Queue, supervise: Supervise) -> None:
+    """And what waits and submits is fit for use after it."""
+    supervise(**SOFT)
+    waits = queue.submit("waits_for_a_child", soft_timeout=0.4)
+    assert decode(queue.ended(waits).result) == ["pending", "pending"]
+
+
 def test_shield_holds_the_soft_limit_off_until_its_end(queue: Queue, supervise: Supervise) -> None:
     supervise(**SOFT)
     for record in queue.all_ended(

@@ -28,9 +28,11 @@ from rrqmp import (
     PreparedActivity,
     QueueStats,
     RedisConfig,
+    Release,
     ResultError,
     RetryPolicy,
     WorkerEngine,
+    WorkerInfo,
     aio,
     as_completed,
     wait,
@@ -71,12 +73,27 @@ class Thumbnail(ActivityHandler[Job, Thumb]):
     retry = RetryPolicy(5)
     max_retries = UNLIMITED
     retry_on = (OSError,)
+    soft_timeout = timedelta(seconds=18)
+    setup_timeout = 60
 
     def handle(self, payload: Job, context: ActivityContext) -> Thumb:
         assert_type(context.metadata["a"], str)
         assert_type(context.activity_executor, ActivityExecutor)
         assert_type(context.time_remaining(), float)
+        assert_type(context.checkpoint, Any)
+        context.progress(0.5, "half")
+        context.progress("half")  # wrong
+        context.save_checkpoint({"far": 1})
+        with context.shield():
+            assert_type(context.stopping, bool)
+        if context.stopping:
+            raise Release(checkpoint={"far": 1}, delay=3)
         return Thumb(len(payload.path))
+
+    def setup(self, worker: WorkerInfo) -> None:
+        assert_type(worker.slot, int | None)
+
+    def teardown(self) -> None: ...
 
     def on_dead_letter(self, payload: Job, context: ActivityContext, error: BaseException) -> None: ...
 
@@ -121,7 +138,7 @@ def resize(payload: Job) -> Thumb:
     return Thumb(1)
 
 
-@engine.activity("named", timeout=60)
+@engine.activity("named", timeout=60, soft_timeout=50)
 def named(payload: Job, context: ActivityContext) -> Thumb:
     return Thumb(1)
 
@@ -146,7 +163,27 @@ async def parent_named(payload: Job, context: aio.ActivityContext) -> Thumb:
     return Thumb(1)
 
 
+@engine.on_worker_start
+def load(worker: WorkerInfo) -> None: ...
+
+
+@engine.on_worker_start(timeout=600)
+def load_slowly() -> None: ...
+
+
+@engine.on_worker_stop
+def flush() -> None: ...
+
+
+def takes_two(one: int, two: int) -> None: ...
+
+
+load(WorkerInfo("node", 0, 1, ("img",)))
+engine.on_worker_start(takes_two)  # wrong
+WorkerEngine(on_worker_start=load, on_worker_stop=flush)
+WorkerEngine.builder().on_worker_start(load).on_worker_stop(flush).build()
 engine.activity("misspelt", timout=60)  # wrong
+engine.activity("misspelt", soft_timout=60)  # wrong
 assert_type(resize(Job("a")), Thumb)
 started = assert_type(later(Job("a")), Coroutine[Any, Any, Thumb])
 resize("a")  # wrong

@@ -95,7 +95,18 @@ class Troubled(ActivityHandler[Any, Any]):
         tell(f"dead letter, ready={self.ready}")
 
 
+class LoadsLong(ActivityHandler[Any, Any]):
+    activity_type = "loads_long"
+
+    def setup(self, worker: WorkerInfo) -> None:
+        tell("long")
+        time.sleep(2)
+
+    def handle(self, payload: Any, context: ActivityContext) -> None: ...
+
+
 engine.add(Fine)
+engine.add(LoadsLong)
 engine.add(Troubled)
 
 

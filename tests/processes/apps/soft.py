@@ -119,6 +119,17 @@ def unlimited(payload: Any) -> int:
 
 
 @add
+def waits_for_a_child(payload: Any, context: ActivityContext) -> list[Any]:
+    """Nobody serves what it waits for."""
+    child = context.activity_executor.execute("nobody serves this", 1)
+    try:
+        child.get_result()
+    except SoftTimeout:
+        return [child.status().value, context.activity_executor.execute("nobody serves this", 2).status().value]
+    return []
+
+
+@add
 def saves(payload: Any, context: ActivityContext) -> None:
     """In our own code nearly all the time."""
     while True:
