@@ -41,7 +41,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     from rich.table import Table
 
     table = Table(
-        box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, title=_escape(title) or None, title_justify="left"
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        show_edge=False,
+        title=_escape(title) or None,
+        title_justify="left",
     )
     for name in columns:
         right = name in _NUMBERS

@@ -60,9 +60,11 @@ def _print(found: _Found) -> None:
         if counts.pending_count
     ]
     if waiting:
+        click.echo()
         print_table(("pending in", *(level.name.lower() for level in levels)), waiting)
     types = [row for queue, (counts, closed) in found.items() for row in _types(queue, counts, closed)]
     if types:
+        click.echo()
         print_table(("queue", "type", "pending", "running", "limit", "gate"), types)
 
 

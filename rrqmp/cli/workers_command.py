@@ -28,7 +28,9 @@ def command(as_json: bool, **options: Any) -> None:
         return
     if not views:
         click.echo("no node serves this; start one with: rrqmp run --app module:engine")
-    for view in views:
+    for place, view in enumerate(views):
+        if place:
+            click.echo()
         _print(view)
 
 
@@ -48,7 +50,7 @@ def _views(settings: Settings) -> list[NodeView]:
 def _print(view: NodeView) -> None:
     told = view.described
     if told is None:
-        click.echo(f"\n{view.name}: {_lease(view)}, has told nothing of itself")
+        click.echo(f"{view.name}: {_lease(view)}, has told nothing of itself")
         return
     now = time.time()
     print_table(_COLUMNS, (list(_row(slot, now)) for slot in told.slots), title=_title(view, told, now))
