@@ -83,13 +83,17 @@ def enqueue(
     With `max_pending` the whole call is refused as `full` where more than that would wait or be scheduled afterwards.
     """
     arguments: list[Argument] = [rules.packed, max_pending, len(items)]
-    extras: list[Argument] = []
-    for number, item in enumerate(items, 1):
+    have_extras = False
+    for activity_id, name, spec, priority, delay_us, at_us, key, mode, _, expires_us, parent in items:
         # int(): the packer refuses an IntEnum.
-        arguments += (item[0], item[1], int(item[3]), item[4], item[5], item[6], item[7], item[2])
-        if item[9] or item[10]:
-            extras += (number, item[9], item[10])
-    return Call(load_script("enqueue"), keys.script_keys, arguments + extras, partial(_read, items))
+        arguments += (activity_id, name, int(priority), delay_us, at_us, key, mode, spec)
+        if expires_us or parent:
+            have_extras = True
+    if have_extras:
+        for number, item in enumerate(items, 1):
+            if item.expires_us or item.parent:
+                arguments += (number, item.expires_us, item.parent)
+    return Call(load_script("enqueue"), keys.script_keys, arguments, partial(_read, items))
 
 
 def _read(items: Sequence[Submission], reply: Any) -> list[EnqueueVerdict]:
