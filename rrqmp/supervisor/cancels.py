@@ -27,6 +27,9 @@ from rrqmp.supervisor.worker_handle import WorkerHandle
 _LOOK_AGAIN_SECONDS: Final = 0.003
 _GIVE_UP_SECONDS: Final = 1.0
 _NUDGE_AGAIN_SECONDS: Final = 0.03
+# From the moment that the number of activities rises; the state follows a moment later.
+_RUNS: Final = (WorkerState.RUNNING, WorkerState.CLAIMING)
+_BEFORE: Final = (WorkerState.CLAIMING, WorkerState.SETTING_UP)
 _TOKEN: Final = re.compile(r"(.*)/(\d{1,9})\.(\d{1,18})\.(\d{1,18})", re.DOTALL)
 
 
@@ -158,13 +161,15 @@ def _look(page: Page, activity_id: str, claim_seq: int) -> tuple[Standing, int]:
         # It has moved on during the look.
         return Standing.COMING, 0
     if is_named and busy:
-        # A callback after the end runs under the same name.
-        return (Standing.OVER, 0) if state is WorkerState.RECOVERING else (Standing.RUNNING, seq)
+        # Under the same name run the setup before it, and a callback after its end.
+        if state in _RUNS:
+            return Standing.RUNNING, seq
+        return (Standing.COMING if state is WorkerState.SETTING_UP else Standing.OVER), 0
     batch, position = page.batch()
     if activity_id not in batch:
         return Standing.OVER, 0
     place = batch.index(activity_id)
-    if place > position or (place == position and (not is_named or state is WorkerState.CLAIMING)):
+    if place > position or (place == position and (not is_named or state in _BEFORE)):
         return Standing.COMING, 0
     return Standing.OVER, 0
 

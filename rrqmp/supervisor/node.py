@@ -221,7 +221,7 @@ class Node:
         self.sweep.start()
 
     def _on_death(self, report: ExitReport) -> None:
-        announce(report)
+        announce(report, is_extra=report.slot is not None and report.slot >= self.parts.settings.max_workers)
         self.parts.measures.died(report)
         self.sweep.start()
         self.compensation.look()

@@ -13,9 +13,13 @@ from rrqmp.supervisor.log import LOGGER
 _ORDINARY = frozenset({"left", "released", "fenced"})
 
 
-def announce(report: ExitReport) -> None:
-    """Logs the exit record with all its fields; only an ordinary leaving is not worth a warning."""
-    level = logging.INFO if report.summary in _ORDINARY and report.broken is None else logging.WARNING
+def announce(report: ExitReport, *, is_extra: bool = False) -> None:
+    """Logs the exit record with all its fields; only an ordinary leaving is not worth a warning.
+
+    Extra workers come and go with the waits of handlers: that one of them left is worth nothing.
+    """
+    ordinary = logging.DEBUG if is_extra else logging.INFO
+    level = ordinary if report.summary in _ORDINARY and report.broken is None else logging.WARNING
     LOGGER.log(level, "%s", _text(report), extra={"exit": msgspec.to_builtins(report)})
 
 

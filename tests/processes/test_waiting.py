@@ -65,7 +65,7 @@ def test_waits_through_a_client_of_the_handlers_own_count_too(
 
 
 def test_many_short_waits_cost_no_process_each(queue: Queue, supervise: Supervise) -> None:
-    supervised = supervise(app=APP)
+    supervised = supervise(app=APP, log_level="debug")
     completed(queue, queue.submit("many_short", payload(queue) | {"count": 200}))
     only(supervised, 2)
     assert supervised.log.count(" left: ") <= 4, supervised.log
