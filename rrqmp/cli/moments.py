@@ -19,7 +19,7 @@ def moment_of_text(text: str | None, flag: str) -> float | None:
         return None
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         return time.time() - seconds_of_text(text, flag, least=0, most=_YEAR_SECONDS)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+from msgspec import structs
 
-from rrqmp.cli.printing import mebibytes, plain, print_json, print_table, span
+from rrqmp.cli.printing import mebibytes, print_json, print_table, span
 from rrqmp.cli.queue_options import open_pool, queue_options, read_settings
 from rrqmp.model.node import NodeDescription, NodeView, SlotDescription
 from rrqmp.settings import Settings
@@ -24,7 +25,7 @@ def command(as_json: bool, **options: Any) -> None:
     """Shows the nodes that serve the queues, with what each slot did at the node's last heartbeat."""
     views = _views(read_settings(options))
     if as_json:
-        print_json([plain(view) for view in views])
+        print_json([_plain(view) for view in views])
         return
     if not views:
         click.echo("no node serves this; start one with: rrqmp run --app module:engine")
@@ -45,6 +46,15 @@ def _views(settings: Settings) -> list[NodeView]:
             for view in run_steps(pool.run, workers(QueueKeys(name, settings.prefix))):
                 found.setdefault((view.name, view.boot), view)
     return list(found.values())
+
+
+def _plain(view: NodeView) -> dict[str, Any]:
+    # Every key is there, whatever the stored form leaves out.
+    told = view.described
+    described = None
+    if told is not None:
+        described = structs.asdict(told) | {"slots": [structs.asdict(slot) for slot in told.slots]}
+    return {"name": view.name, "boot": view.boot, "lease_seconds": view.lease_seconds, "described": described}
 
 
 def _print(view: NodeView) -> None:

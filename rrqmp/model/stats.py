@@ -13,7 +13,8 @@ class QueueStats:
     """Counts of one queue at one moment.
 
     `completed_count` and `failed_count` count ends since the queue was made; a dead letter counts as failed at its
-    end and in `dead_letter_count` while it is kept. `by_type` and `by_priority` count what is ready to run.
+    end and in `dead_letter_count` while it is kept. `scheduled_count` counts what waits for its time, be it the first
+    attempt or the next. `by_type` and `by_priority` count what is ready to run.
     """
 
     pending_count: int = 0

@@ -19,6 +19,7 @@ from rrqmp import (
     ActivityFuture,
     ActivityHandler,
     ActivityOption,
+    ActivityPage,
     ActivityPriority,
     ActivityQueue,
     ActivityStatus,
@@ -192,6 +193,11 @@ executor = ActivityExecutor.connect("redis://localhost", "img")
 assert_type(engine.get_activity_executor(), ActivityExecutor)
 assert_type(executor.activity_queue, ActivityQueue)
 assert_type(executor.activity_queue.get_stats(), QueueStats)
+assert_type(executor.activity_queue.list_activities("pending", limit=5), ActivityPage)
+assert_type(executor.activity_queue.revive_all(kind="failed", since=0.0), int)
+executor.activity_queue.revive_all(kin="failed")  # wrong
+executor.activity_queue.list_dead_letters(since="yesterday")  # wrong
+executor.activity_queue.limit("render", "2")  # wrong
 
 assert_type(executor.execute(THUMBNAIL, Job("a")), ActivityFuture[Thumb])
 assert_type(executor.execute(Thumbnail, Job("a")), ActivityFuture[Thumb])

@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from rrqmp.model.activity import ActivityRecord
-from rrqmp.model.attempt import Attempt, AttemptKind, decode_attempt
-from rrqmp.model.priority import ActivityPriority
 from rrqmp.model.spec import Spec, split_spec
 from rrqmp.model.status import ActivityStatus
+from rrqmp.store.calls import fields
+from rrqmp.store.calls.fields import text
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.script import Call, load_script
 
@@ -26,39 +26,38 @@ def show(keys: QueueKeys, activity_id: str) -> Call[ActivityRecord | None]:
 def _read(activity_id: str, reply: Any) -> ActivityRecord | None:
     if reply is None:
         return None
-    fields, due_us, is_ready, children_count, children = reply
-    stored = dict(zip(fields[::2], fields[1::2], strict=True))
+    flat, due_us, is_ready, children_count, children = reply
+    stored = dict(zip(flat[::2], flat[1::2], strict=True))
     spec, payload = _spec(stored.get(b"spec", b""))
     lines = stored.get(b"hist", b"").split(b"\n")
     final, _, result = stored.get(b"out", b"").partition(b"\n")
     return ActivityRecord(
         activity_id=activity_id,
-        activity_type=_text(stored.get(b"ty", b"")),
+        activity_type=text(stored.get(b"ty", b"")),
         status=_status(stored.get(b"st", b""), is_ready=bool(is_ready)),
-        priority=_priority(stored.get(b"k", b"")),
+        priority=fields.priority(stored.get(b"k", b"")),
         spec=spec,
         payload=payload,
-        attempt=_number(stored.get(b"att", b"")),
-        crashes=_number(stored.get(b"crashes", b"")),
-        losses=_number(stored.get(b"losses", b"")),
-        attempts=tuple(_attempt(line) for line in [*lines, final] if line),
+        attempt=fields.number(stored.get(b"att", b"")) or 0,
+        crashes=fields.number(stored.get(b"crashes", b"")) or 0,
+        losses=fields.number(stored.get(b"losses", b"")) or 0,
+        attempts=tuple(fields.attempt(line) for line in [*lines, final] if line),
         result=result,
-        reason=_text(stored.get(b"err", b"")),
-        owner=_text(stored.get(b"tok", b"")),
+        reason=text(stored.get(b"err", b"")),
+        owner=text(stored.get(b"tok", b"")),
         due_at=None if due_us is None else due_us / 1_000_000,
-        ended_at=_number(stored[b"end"]) / 1_000_000 if b"end" in stored else None,
+        ended_at=(fields.number(stored[b"end"]) or 0) / 1_000_000 if b"end" in stored else None,
         cancel_requested=b"cancel" in stored,
         children_count=children_count,
-        children=tuple(map(_text, children)),
-        checkpoint_bytes=_number(stored.get(b"check", b"")),
+        children=tuple(map(text, children)),
+        checkpoint_bytes=fields.number(stored.get(b"check", b"")) or 0,
         progress=stored.get(b"prog", b""),
     )
 
 
 def _status(stored: bytes, *, is_ready: bool) -> ActivityStatus:
-    try:
-        status = ActivityStatus(_text(stored))
-    except ValueError:
+    status = fields.status(stored)
+    if status is None:
         return ActivityStatus.DEAD_LETTER
     # Promotion moves the id and leaves the record as it is.
     waits = status in (ActivityStatus.SCHEDULED, ActivityStatus.RETRYING)
@@ -70,28 +69,3 @@ def _spec(stored: bytes) -> tuple[Spec, bytes]:
         return split_spec(stored)
     except msgspec.MsgspecError:
         return Spec(), stored
-
-
-def _attempt(line: bytes) -> Attempt:
-    try:
-        return decode_attempt(line)
-    except msgspec.MsgspecError:
-        return Attempt(kind=AttemptKind.CORRUPT, message=_text(line))
-
-
-def _priority(stored: bytes) -> ActivityPriority | None:
-    try:
-        return ActivityPriority(int(stored[:1]))
-    except ValueError:
-        return None
-
-
-def _number(stored: bytes) -> int:
-    try:
-        return int(stored)
-    except ValueError:
-        return 0
-
-
-def _text(stored: bytes) -> str:
-    return stored.decode(errors="replace")
