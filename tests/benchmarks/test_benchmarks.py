@@ -25,6 +25,7 @@ CASES = {
     "memory": (["--workers", "1", "--without-huey"], "1 idle workers with numpy"),
     "idle": (["--workers", "1", "--seconds", "0.2"], "idle supervisor, share of a core"),
     "cancel": (["--count", "2"], "hard cancel to the death, p99"),
+    "metrics": (["--count", "300", "--repetitions", "1", "--kills", "2"], "a no-op with all off, worker"),
     "revive": (["--count", "250"], "revive all / bare script"),
     "cancel_races": (["--count", "1600"], "activities that a cancel was not meant for"),
 }

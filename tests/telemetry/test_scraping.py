@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -61,6 +63,17 @@ def test_counts_outlive_their_workers_and_never_fall(observed: Any, queue: Queue
         assert done >= seen
         seen = done
     assert page.value("worker_exits_total", kind="timed_out") == 3
+
+
+def test_counts_go_on_under_a_new_template(observed: Any, queue: Queue) -> None:
+    running = observed(workers=1)
+    queue.ended(queue.submit("echo"))
+    os.kill(running.template, signal.SIGKILL)
+    running.logged("a new one is started")
+    queue.ended(queue.submit("hang", timeout=0.05))
+    queue.ended(queue.submit("echo"))
+    page = scraped(running, lambda page: page.total("activity_completed_total", type="echo") == 2)
+    assert page.total("activity_timeout_total", type="hang") == 1
 
 
 def test_queue_and_slots_are_shown(observed: Any, queue: Queue) -> None:
