@@ -14,8 +14,14 @@ class Jobs(Protocol):
     def time_limit(self, activity_type: str) -> float | None:
         """The handler's own limit in seconds, `None` where the job's deadline is all there is."""
 
-    def run(self, body: bytes, deadline_ns: int) -> bytes:
+    def run(self, body: bytes, deadline_ns: int, waiting: int) -> bytes:
         """Runs one job and encodes its outcome; whatever the handler does, it raises nothing."""
+
+    def tell(self, account: bytes) -> None:
+        """Tells of a job that no worker ended; raises nothing."""
+
+    def close(self) -> None:
+        """Sends what is still to be told, for a bounded time."""
 
 
 @runtime_checkable

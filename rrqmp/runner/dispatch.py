@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from rrqmp.model.attempt import AttemptKind
+from rrqmp.runner.accounts import make_account
 from rrqmp.runner.cancellations import Cancellations
 from rrqmp.runner.frames import FRAME_MOST, BadFrame
 from rrqmp.runner.messages import (
@@ -15,6 +17,7 @@ from rrqmp.runner.messages import (
     TIMEOUT_TYPE,
     OutcomeStatus,
     WireCancel,
+    WireRequest,
     decode_response,
     refusal,
 )
@@ -23,7 +26,7 @@ from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import KillReason, Word
 from rrqmp.shared_state.enclosing import disclose, enclosed
 from rrqmp.shared_state.exit_report import BrokenAttempt, ExitReport
-from rrqmp.shared_state.messages import Answer, Idle, Job
+from rrqmp.shared_state.messages import Account, Answer, Idle, Job
 from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
@@ -36,6 +39,7 @@ _BEGIN_LOOKS: Final = 5
 _RETURNS_MOST: Final = 3
 # What is not wanted any more is passed over when its turn comes; more than this is cleared away.
 _STALE_MOST: Final = 1024
+_ACCOUNTS_MOST: Final = 1000
 _NS: Final = 1e9
 
 
@@ -52,6 +56,9 @@ class Dispatcher:
         self.cancellations = Cancellations()
         self._numbers = 0
         self._pumping = False
+        # For the next idle worker's telemetry; kept only where somebody wants them.
+        self.tells = False
+        self._accounts: collections.deque[bytes] = collections.deque(maxlen=_ACCOUNTS_MOST)
 
     @property
     def running(self) -> int:
@@ -80,13 +87,21 @@ class Dispatcher:
     def cancel(self, order: WireCancel) -> None:
         """Ends what the order names, also what is still on its way here."""
         for ticket in self.cancellations.hit(order):
+            ticket.cancelled_by = "job" if order.request_id is None else "request"
             self._cancel(ticket)
+
+    def account(self, request: WireRequest, body: bytes) -> None:
+        """Keeps the account of a request that was answered before it had a ticket."""
+        if self.tells:
+            self._accounts.append(make_account(request, body, 0.0, begun=False))
+            self._pump_soon()
 
     def drop(self, tickets: Iterable[Ticket]) -> None:
         """Nobody waits for these any more: their connection has ended."""
         for ticket in tickets:
             if ticket.stage is TicketStage.RUNNING:
                 self._end(ticket, KillReason.CANCELLED, b"")
+            self._tell(ticket, refusal(ticket.request, "its connection was closed", CANCELLED_TYPE))
             self._forget(ticket)
         if len(self._queue) > _STALE_MOST:
             self._queue = collections.deque(ticket for ticket in self._queue if ticket.waits)
@@ -132,7 +147,8 @@ class Dispatcher:
                 raise BadFrame("an answer to another request")
         except BadFrame as fault:
             body = refusal(request, f"the worker's answer could not be read: {fault}")
-        self._close(ticket, body)
+        self._forget(ticket)
+        ticket.client.answer(ticket, body)
 
     def _answer_for_the_dead(self, ticket: Ticket, report: ExitReport) -> None:
         broken = report.broken
@@ -163,6 +179,7 @@ class Dispatcher:
 
     def _pump(self) -> None:
         self._pumping = False
+        self._send_accounts()
         while self._queue and self._idle and len(self._given) < self._allowance():
             ticket = self._queue.popleft()
             if not ticket.waits or ticket.client.congested:
@@ -171,6 +188,20 @@ class Dispatcher:
             handle = self._idle.pop()
             if handle.stage is not Stage.READY or handle.sentenced or not self._give(ticket, handle):
                 self._queue.appendleft(ticket)
+
+    def _send_accounts(self) -> None:
+        while self._accounts and self._idle:
+            # That which is given its next job last, and so may be killed last, before it has sent what it was told.
+            handle = self._idle[0]
+            if handle.stage is not Stage.READY or handle.sentenced:
+                del self._idle[0]
+                continue
+            try:
+                messages.send(handle.channel, Account(body=self._accounts[0]))
+            except OSError:
+                # It reads slowly, or is dead: the next answer of anybody brings another chance.
+                return
+            self._accounts.popleft()
 
     def _give(self, ticket: Ticket, handle: WorkerHandle) -> bool:
         request = ticket.request
@@ -182,6 +213,7 @@ class Dispatcher:
                     activity_type=request.function_name,
                     attempt=request.context.attempt,
                     deadline_ns=ticket.deadline.ns,
+                    waiting=len(self._queue),
                     body=inline,
                 )
                 messages.send(handle.channel, job, descriptors)
@@ -191,7 +223,7 @@ class Dispatcher:
         except OSError:
             self._ladder.kill(handle)
             return False
-        ticket.stage, ticket.worker = TicketStage.RUNNING, handle
+        ticket.stage, ticket.worker, ticket.given_ns = TicketStage.RUNNING, handle, time.monotonic_ns()
         self._given[_key(handle)] = ticket
         return True
 
@@ -242,8 +274,17 @@ class Dispatcher:
             self._close(ticket, ticket.refusal)
 
     def _close(self, ticket: Ticket, body: bytes) -> None:
+        """Answers in a worker's place."""
+        self._tell(ticket, body)
         self._forget(ticket)
         ticket.client.answer(ticket, body)
+
+    def _tell(self, ticket: Ticket, body: bytes) -> None:
+        if self.tells and ticket.stage is not TicketStage.ANSWERED:
+            begun = ticket.worker is not None
+            seconds = (time.monotonic_ns() - (ticket.given_ns or ticket.arrived_ns)) / _NS
+            self._accounts.append(make_account(ticket.request, body, seconds, begun=begun, scope=ticket.cancelled_by))
+            self._pump_soon()
 
     def _forget(self, ticket: Ticket) -> None:
         self.cancellations.remove(ticket)

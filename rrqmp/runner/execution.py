@@ -22,6 +22,8 @@ from rrqmp.runner.frames import FRAME_MOST, BadFrame
 from rrqmp.runner.messages import NOT_FOUND_TYPE, OutcomeStatus, WireRequest, decode_message
 from rrqmp.runner.outcome import ExecutionError, ExecutionOutcome, encode_outcome
 from rrqmp.runner.request import ExecutionRequest, read_request
+from rrqmp.runner.telling import Teller
+from rrqmp.telemetry.runner import Telemetry
 
 _OWN_ERRORS: Final = f"{NonRetry.__module__}."
 _FAR_NS: Final = 2**62
@@ -40,28 +42,45 @@ class Functions:
 class RunnerJobs:
     """The handlers of one worker process."""
 
-    def __init__(self, registry: Registry, functions: Functions, signals: Signals) -> None:
+    def __init__(self, registry: Registry, functions: Functions, signals: Signals, telemetry: Telemetry | None) -> None:
         self._registry = registry
         self._functions = functions
         self._signals = signals
+        self._teller = Teller(telemetry) if telemetry is not None else None
         self._invoker = Invoker(registry, None, result_limit=FRAME_MOST)
 
     def time_limit(self, activity_type: str) -> float | None:
         """The handler's own limit in seconds."""
         return self._functions.limits.get(activity_type)
 
-    def run(self, body: bytes, deadline_ns: int) -> bytes:
+    def run(self, body: bytes, deadline_ns: int, waiting: int) -> bytes:
         """Runs one request; the body of the frame that answers it."""
         wire = decode_message(body)
         if not isinstance(wire, WireRequest):
             raise BadFrame(f"{wire!r} is no request")
+        if self._teller is None:
+            return self._run(wire, deadline_ns)[0]
+        return self._teller.around(wire, waiting, lambda: self._run(wire, deadline_ns))
+
+    def tell(self, account: bytes) -> None:
+        """Tells of a request that no worker ended."""
+        if self._teller is not None:
+            self._teller.tell(account)
+
+    def close(self) -> None:
+        """Sends what is still to be told."""
+        if self._teller is not None:
+            self._teller.close()
+
+    def _run(self, wire: WireRequest, deadline_ns: int) -> tuple[bytes, ExecutionOutcome, OutcomeStatus]:
         try:
             request = read_request(wire)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             outcome = ExecutionOutcome.error(wire.job_id, wire.request_id, f"the params cannot be read: {error}")
         else:
             outcome = self.execute(request, wire.params, deadline_ns)
-        return encode_outcome(outcome, wire.job_id, wire.request_id)[0]
+        body, status = encode_outcome(outcome, wire.job_id, wire.request_id)
+        return body, outcome, status
 
     def execute(
         self, request: ExecutionRequest, params: bytes | msgspec.Raw | None = None, deadline_ns: int = _FAR_NS

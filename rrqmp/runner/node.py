@@ -32,6 +32,7 @@ _EXTRA_PAGES: Final = 64
 # An orchestrator gives a runner two seconds from its signal to its end, whatever its settings say.
 _REAP_SECONDS: Final = 0.8
 _SWEEP_SECONDS: Final = 0.3
+_TELL_SECONDS: Final = 0.5
 
 
 class RunnerNode:
@@ -75,6 +76,8 @@ class RunnerNode:
         self.crew.draining = True
         # A slot whose report is still to be handed down would be given one more process.
         self.crew.suspend()
+        if self.dispatcher.tells:
+            await self._let_tell()
         self.crew.kill_all(KillReason.RELEASED)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REAP_SECONDS):
@@ -85,6 +88,15 @@ class RunnerNode:
                 await self._sweep.finish()
         if len(self.crew.roster):
             LOGGER.error("these processes sleep in the kernel and are left: %s", sorted(self.crew.roster.pids()))
+
+    async def _let_tell(self) -> None:
+        """Idle workers send what they have not told yet, within what an orchestrator allows for all of this."""
+        for handle in self.crew.roster.busy:
+            self.ladder.kill(handle)
+        self.crew.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TELL_SECONDS):
+                await self.crew.roster.emptied()
 
     def close(self) -> None:
         """Ends the watch; the processes are gone by then."""

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.handling.activity import Activity
@@ -17,18 +17,23 @@ from rrqmp.handling.jobs import Jobs
 from rrqmp.handling.registration import Registration, register
 from rrqmp.handling.registry import Registry as Registrations
 from rrqmp.model.units import check_seconds
+from rrqmp.runner.accounts import TELLS
 from rrqmp.runner.execution import Functions, RunnerJobs
 from rrqmp.runner.outcome import ExecutionOutcome
 from rrqmp.runner.request import ExecutionRequest
+from rrqmp.runner.telemetry import NoopTelemetry, Telemetry, telemetry_of
 
 F = TypeVar("F", bound=Callable[..., Any])
-_SETTINGS: Final[Mapping[str, object]] = {}
 
 
 class Registry:
-    """Handlers by function name. The module that holds it is imported once, and every worker has a copy."""
+    """Handlers by function name. The module that holds it is imported once, and every worker has a copy.
 
-    def __init__(self) -> None:
+    `telemetry` gets the spans and counts of its requests; without it the environment decides.
+    """
+
+    def __init__(self, *, telemetry: Telemetry | None = None) -> None:
+        self._telemetry = telemetry
         self._registrations = Registrations()
         self._functions = Functions({}, {})
 
@@ -57,7 +62,7 @@ class Registry:
 
     def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
         """Runs a request here and now, in this process and without a limit: for tests of handlers."""
-        return RunnerJobs(self._registrations, self._functions, NoSignals()).execute(request)
+        return RunnerJobs(self._registrations, self._functions, NoSignals(), None).execute(request)
 
     # What a worker's template asks of an application.
 
@@ -68,8 +73,8 @@ class Registry:
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """A runner is set by its command line alone."""
-        return _SETTINGS
+        """A runner is set by its command line alone; its supervisor is told whether anybody wants its accounts."""
+        return {TELLS: self._chosen_telemetry() is not None}
 
     @property
     def metrics(self) -> None:
@@ -78,7 +83,11 @@ class Registry:
 
     def open_jobs(self, signals: Signals) -> Jobs:
         """The handlers of one worker process."""
-        return RunnerJobs(self._registrations, self._functions, signals)
+        return RunnerJobs(self._registrations, self._functions, signals, self._chosen_telemetry())
+
+    def _chosen_telemetry(self) -> Telemetry | None:
+        chosen = self._telemetry or telemetry_of()
+        return None if isinstance(chosen, NoopTelemetry) else chosen
 
     def __repr__(self) -> str:
         return f"<Registry of {', '.join(self._registrations.types()) or 'no functions yet'}>"

@@ -85,7 +85,7 @@ def read_request(wire: WireRequest) -> ExecutionRequest:
         ExecutionContext(
             job_id=context.job_id,
             attempt=context.attempt,
-            enqueue_time=_moment(context.enqueue_time),
+            enqueue_time=moment_of(context.enqueue_time),
             queue_name=context.queue_name,
             deadline=context.deadline,
             trace_context=context.trace_context or {},
@@ -99,7 +99,8 @@ def read_request(wire: WireRequest) -> ExecutionRequest:
 _params: Final = msgspec.json.Decoder(dict[str, Any] | None)
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
+    """A time as the orchestrator spells it; `None` where that cannot be read."""
     try:
         return msgspec.convert(text, datetime)
     except msgspec.ValidationError:

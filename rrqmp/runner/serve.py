@@ -13,7 +13,8 @@ from typing import Final
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.kernel import prctl
-from rrqmp.runner.address import SocketAddress
+from rrqmp.runner.accounts import TELLS
+from rrqmp.runner.address import VARIABLE, SocketAddress
 from rrqmp.runner.guard import ParentGuard
 from rrqmp.runner.node import RunnerNode
 from rrqmp.runner.server import Server
@@ -59,7 +60,8 @@ def serve_runner(order: RunnerOrder) -> int:
     """Serves until told to stop, or until the orchestrator dies; the exit code. Raises `ConfigurationError`."""
     resolved = order.inputs.resolve()
     settings = replace(resolved.settings, redis_url="", node=f"runner-{order.address.port}")
-    os.environ.update(_OUTPUT_ENCODING)
+    # A script that is run again for the workers asks for the address too, where its call has no guard.
+    os.environ.update({**_OUTPUT_ENCODING, VARIABLE: str(order.address)})
     log = open_log(settings.log_level, settings.log_format)
     # Both are inherited over exec: an ignored SIGCHLD would leave us without the status of any child.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -171,6 +173,7 @@ class RunnerProcess:
         self._application = Application(launch=launch, mark=self._mark, threads=settings.threads_per_worker)
         report = await self._application.import_first()
         node = self._node = RunnerNode(settings, self._application, self._mark, self._allowance, self._on_boot_loop)
+        node.dispatcher.tells = bool(report.settings.get(TELLS))
         self._server = Server(self._order.address, node.dispatcher)
         await self._bind(self._server)
         node.open(tuple(entry.activity_type for entry in report.types))

@@ -108,12 +108,14 @@ class Connection(asyncio.Protocol):
                 self._server.dispatcher.cancel(message)
             return
         if message.protocol_version != PROTOCOL_VERSION:
-            self._write(refusal(message, f"Unsupported protocol version {message.protocol_version!r}; this is 2"))
+            self._refuse(
+                message, refusal(message, f"Unsupported protocol version {message.protocol_version!r}; this is 2")
+            )
         elif len(self._open) >= IN_FLIGHT_MOST:
-            self._write(refusal(message, "Runner busy: too many in-flight requests"))
+            self._refuse(message, refusal(message, "Runner busy: too many in-flight requests"))
         elif (deadline := Deadline.read(message.context.deadline)) is None:
             words = f"{message.function_name} was not begun: its deadline had passed"
-            self._write(refusal(message, words, TIMEOUT_TYPE, OutcomeStatus.TIMEOUT))
+            self._refuse(message, refusal(message, words, TIMEOUT_TYPE, OutcomeStatus.TIMEOUT))
         else:
             self._submit(message, body, deadline)
 
@@ -124,6 +126,10 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes += len(body)
         self._steer()
         self._server.dispatcher.submit(ticket)
+
+    def _refuse(self, request: WireRequest, body: bytes) -> None:
+        self._server.dispatcher.account(request, body)
+        self._write(body)
 
     def _write(self, body: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -74,6 +74,9 @@ class Ticket:
     refusal: bytes = b""
     # Workers that died before they had begun it.
     returned: int = 0
+    # `job` or `request`, as the cancel named it.
+    cancelled_by: str = ""
+    given_ns: int = 0
     arrived_ns: int = field(default_factory=time.monotonic_ns)
     timer: asyncio.TimerHandle | None = None
 

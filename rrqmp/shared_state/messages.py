@@ -146,6 +146,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     activity_type: str
     attempt: int
     deadline_ns: int
+    # How many jobs wait behind it.
+    waiting: int
+    body: bytes
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to worker: tell your telemetry of a job that no worker ended."""
+
     body: bytes
 
 
@@ -159,7 +167,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 FromTemplate = Imported | ImportFailed | Configured | Forked
 ToTemplate = Configure | Fork | Close
 FromWorker = Ready | Settled | Leaving | Idle | Answer
-ToWorker = Go | Take | Drain | Job
+ToWorker = Go | Take | Drain | Job | Account
 Message = FromTemplate | ToTemplate | FromWorker | ToWorker
 
 _encoder = msgspec.msgpack.Encoder()

@@ -11,7 +11,7 @@ from rrqmp.handling.jobs import Jobs, JobServer
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import ID_BYTES, WorkerState
 from rrqmp.shared_state.enclosing import disclose, enclosed
-from rrqmp.shared_state.messages import Answer, Drain, Idle, Job, Leaving, Settled, Take, WorkerConfig
+from rrqmp.shared_state.messages import Account, Answer, Drain, Idle, Job, Leaving, Settled, Take, WorkerConfig
 from rrqmp.worker.board_signals import BoardSignals
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
@@ -50,11 +50,15 @@ class JobLife:
             match message:
                 case Job():
                     self._run(jobs, message, descriptors)
+                case Account():
+                    jobs.tell(message.body)
                 case None | Drain():
                     # The end of the stream is the supervisor's death; the kernel is about to kill us for it.
+                    jobs.close()
                     return self._leave("drained")
                 case _:
                     raise RuntimeError(f"a worker for jobs was sent {message!r}")
+        jobs.close()
         return self._leave("recycled")
 
     def _run(self, jobs: Jobs, job: Job, descriptors: list[int]) -> None:
@@ -69,7 +73,7 @@ class JobLife:
             0,
             more=False,
         )
-        body = jobs.run(disclose(job.body, descriptors, _BODY_MOST), job.deadline_ns)
+        body = jobs.run(disclose(job.body, descriptors, _BODY_MOST), job.deadline_ns, job.waiting)
         # Waits here if it is being killed: then the supervisor answers, and this answer is never sent.
         self._record.end()
         self._dumps.mend()
