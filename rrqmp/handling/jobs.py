@@ -6,10 +6,17 @@ from typing import Protocol, runtime_checkable
 
 from rrqmp.handling.application import Application
 from rrqmp.handling.context import Signals
+from rrqmp.handling.invocation import Invoker
 
 
 class Jobs(Protocol):
     """The handlers of one worker process, made after the fork."""
+
+    @property
+    def invoker(self) -> Invoker: ...
+
+    def soft_limit(self, activity_type: str) -> float | None:
+        """When the handler wants to be warned, in seconds; `None` for never."""
 
     def time_limit(self, activity_type: str) -> float | None:
         """The handler's own limit in seconds, `None` where the job's deadline is all there is."""
@@ -21,7 +28,7 @@ class Jobs(Protocol):
         """Tells of a job that no worker ended; raises nothing."""
 
     def close(self) -> None:
-        """Sends what is still to be told, for a bounded time."""
+        """Tears handlers down and sends what is still to be told."""
 
 
 @runtime_checkable

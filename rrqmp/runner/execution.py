@@ -28,7 +28,7 @@ from rrqmp.telemetry.runner import Telemetry
 _OWN_ERRORS: Final = f"{NonRetry.__module__}."
 _FAR_NS: Final = 2**62
 _NON_RETRY_CODE: Final = "non_retry"
-_RETRY_NAMES: Final = frozenset(f"{kind.__module__}.{kind.__qualname__}" for kind in (Retry, Release))
+_RETRY_NAME: Final = f"{Retry.__module__}.{Retry.__qualname__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,14 @@ class RunnerJobs:
         self._functions = functions
         self._signals = signals
         self._teller = Teller(telemetry) if telemetry is not None else None
-        self._invoker = Invoker(registry, None, result_limit=FRAME_MOST)
+        self.invoker = Invoker(registry, None, result_limit=FRAME_MOST)
+
+    def soft_limit(self, activity_type: str) -> float | None:
+        """Of an `ActivityHandler` that has one; a function of a request has none."""
+        if activity_type in self._functions.by_name:
+            return None
+        registration = self._registry.get(activity_type)
+        return registration.soft_timeout if registration else None
 
     def time_limit(self, activity_type: str) -> float | None:
         """The handler's own limit in seconds."""
@@ -68,7 +75,8 @@ class RunnerJobs:
             self._teller.tell(account)
 
     def close(self) -> None:
-        """Sends what is still to be told."""
+        """Tears handlers down and sends what is still to be told."""
+        self.invoker.close()
         if self._teller is not None:
             self._teller.close()
 
@@ -101,20 +109,20 @@ class RunnerJobs:
         try:
             value = function(request)
             if type(value) is CoroutineType:
-                value = self._invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", value))
+                value = self.invoker.run_coroutine(cast("Coroutine[Any, Any, Any]", value))
+        except Release as error:
+            return request.retry(str(error) or "released", _seconds_of(error))
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, SystemExit too
             return _raised(request, failure_of(error, registration), error)
         return value if isinstance(value, ExecutionOutcome) else request.success(value)
 
     def _invoke(self, params: bytes, request: ExecutionRequest, deadline_ns: int) -> ExecutionOutcome:
-        if request.function_name in self._invoker.not_set_up:
+        if request.function_name in self.invoker.not_set_up:
             # Inside the first job's deadline: nobody here could give the job back.
-            failure = self._invoker.set_up(
-                request.function_name, WorkerInfo(os.uname().nodename, None, os.getpid(), ())
-            )
+            failure = self.invoker.set_up(request.function_name, WorkerInfo(os.uname().nodename, None, os.getpid(), ()))
             if failure is not None:
                 return _raised(request, failure)
-        bound = self._invoker.prepare(request.function_name)
+        bound = self.invoker.prepare(request.function_name)
         if bound is None:
             return request.handler_not_found()
         context = ActivityContext(
@@ -143,7 +151,7 @@ def _raised(request: ExecutionRequest, raised: Raised, error: BaseException | No
         words = raised.message or raised.error
     if raised.where:
         words += f" (at {raised.where})"
-    if raised.retryable and (raised.delay is not None or isinstance(error, Retry) or raised.error in _RETRY_NAMES):
+    if raised.retryable and (raised.delay is not None or isinstance(error, Retry) or raised.error == _RETRY_NAME):
         return request.retry(words, raised.delay)
     details = {"error": raised.error, "where": raised.where, "traceback": raised.traceback}
     if raised.retryable and not isinstance(error, NonRetry):
@@ -153,3 +161,8 @@ def _raised(request: ExecutionRequest, raised: Raised, error: BaseException | No
     # The only error that the orchestrator does not retry; of all this it keeps the words.
     fault = ExecutionError(words, NOT_FOUND_TYPE, _NON_RETRY_CODE, details)
     return ExecutionOutcome(request.job_id, request.request_id, OutcomeStatus.ERROR, fault=fault)
+
+
+def _seconds_of(error: Release) -> float | None:
+    delay = error.delay
+    return float(delay) if isinstance(delay, int | float) and not isinstance(delay, bool) else None

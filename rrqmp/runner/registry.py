@@ -62,7 +62,11 @@ class Registry:
 
     def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
         """Runs a request here and now, in this process and without a limit: for tests of handlers."""
-        return RunnerJobs(self._registrations, self._functions, NoSignals(), None).execute(request)
+        jobs = RunnerJobs(self._registrations, self._functions, NoSignals(), None)
+        try:
+            return jobs.execute(request)
+        finally:
+            jobs.close()
 
     # What a worker's template asks of an application.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from rrqmp.handling.application import Application
@@ -16,10 +17,29 @@ from rrqmp.worker.board_signals import BoardSignals
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
 from rrqmp.worker.record import Record
+from rrqmp.worker.soft_limit import SoftLimit
 
 _NS: Final = 1_000_000_000
 _EXIT_CLEAN: Final = 0
 _BODY_MOST: Final = 1 << 30
+
+
+class JobSignals(BoardSignals):
+    """For jobs, which have nobody to show their progress to and no record that a checkpoint could be kept in."""
+
+    soft: SoftLimit | None = None
+
+    def save(self, activity_id: str, checkpoint: bytes) -> bool:
+        """Goes nowhere: the next attempt begins anew."""
+        return True
+
+    def saved(self, activity_id: str) -> bytes:
+        """Nothing; the former job's is not this one's."""
+        return b""
+
+    def shield(self) -> AbstractContextManager[None]:
+        """Holds off the soft limit."""
+        return nullcontext() if self.soft is None else self.soft.shield()
 
 
 class JobLife:
@@ -34,6 +54,8 @@ class JobLife:
         self._config = config
         self._application = application
         self._orphans = OrphanWatch()
+        self._jobs: Jobs | None = None
+        self._soft: SoftLimit | None = None
 
     def run(self) -> int:
         """Lives until it is told to leave or finds its supervisor dead; the exit status."""
@@ -42,7 +64,9 @@ class JobLife:
             return self._leave("unused")
         if take.inc > 1:
             messages.send(self._channel, Settled())
-        jobs = self._application.open_jobs(BoardSignals(self._record.words))
+        signals = JobSignals(self._record.words)
+        jobs = self._jobs = self._application.open_jobs(signals)
+        self._soft = signals.soft = SoftLimit(self._record.words, jobs.invoker)
         self._record.become(WorkerState.IDLE)
         messages.send(self._channel, Idle())
         while not self._orphans.too_many():
@@ -54,11 +78,9 @@ class JobLife:
                     jobs.tell(message.body)
                 case None | Drain():
                     # The end of the stream is the supervisor's death; the kernel is about to kill us for it.
-                    jobs.close()
                     return self._leave("drained")
                 case _:
                     raise RuntimeError(f"a worker for jobs was sent {message!r}")
-        jobs.close()
         return self._leave("recycled")
 
     def _run(self, jobs: Jobs, job: Job, descriptors: list[int]) -> None:
@@ -72,6 +94,7 @@ class JobLife:
             self._time_left(jobs, job),
             0,
             more=False,
+            soft_ns=self._soft_ns(jobs, job),
         )
         body = jobs.run(disclose(job.body, descriptors, _BODY_MOST), job.deadline_ns, job.waiting)
         # Waits here if it is being killed: then the supervisor answers, and this answer is never sent.
@@ -87,8 +110,17 @@ class JobLife:
         own = jobs.time_limit(job.activity_type)
         return max(1, left if own is None else min(left, round(own * _NS)))
 
+    def _soft_ns(self, jobs: Jobs, job: Job) -> int:
+        seconds = jobs.soft_limit(job.activity_type)
+        if not seconds or self._soft is None:
+            return 0
+        self._soft.arm()
+        return round(seconds * _NS)
+
     def tear_down(self) -> None:
-        """There is no setup here to take back."""
+        """Takes back what handlers have set up, and sends what is still to be told."""
+        if self._jobs is not None:
+            self._jobs.close()
 
     def _leave(self, reason: str) -> int:
         self._record.become(WorkerState.LEAVING)

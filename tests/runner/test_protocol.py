@@ -171,6 +171,14 @@ def test_activity_handler_serves_the_runner_with_its_payload_checked(wire: Wire)
     assert (answer["status"], answer["retry_after_seconds"]) == ("retry", 7.0)
 
 
+def test_activity_handler_is_warned_at_its_soft_limit(wire: Wire) -> None:
+    assert wire.ask("patient")["result"] == "warned"
+
+
+def test_no_job_finds_the_checkpoint_of_another(wire: Wire) -> None:
+    assert [wire.ask("saving").get("result") for _ in range(4)] == [None] * 4
+
+
 def test_deadline_that_has_passed_is_a_timeout_that_never_ran(wire: Wire, tmp_path: Path) -> None:
     answer = wire.ask("stuck_in_c", {"note": str(tmp_path / "ran")}, seconds=-0.001)
     assert (answer["status"], answer["error"]["type"]) == ("timeout", "timeout")

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rrqmp import ActivityContext, ActivityHandler, NonRetry, Retry
+from rrqmp import ActivityContext, ActivityHandler, NonRetry, Retry, SoftTimeout
 from rrqmp.runner import ExecutionOutcome, ExecutionRequest, Registry
 
 registry = Registry()
@@ -187,3 +187,28 @@ def note(request: ExecutionRequest) -> None:
         made = Path(request.params["note"] + ".new")
         made.write_text(str(os.getpid()))
         made.rename(request.params["note"])
+
+
+class Patient(ActivityHandler[Any, str]):
+    """Is warned before it is killed."""
+
+    timeout = 30
+    soft_timeout = 0.2
+
+    def handle(self, payload: Any, context: ActivityContext) -> str:
+        try:
+            time.sleep(20)
+        except SoftTimeout:
+            return "warned"
+        return "not warned"
+
+
+class Saving(ActivityHandler[Any, Any]):
+    def handle(self, payload: Any, context: ActivityContext) -> Any:
+        found = context.checkpoint
+        context.save_checkpoint({"mine": 1})
+        return found
+
+
+registry.register("patient", Patient)
+registry.register("saving", Saving)

@@ -129,3 +129,40 @@ def test_second_registration_of_a_name_is_refused_with_both_places() -> None:
 def test_limit_that_is_no_duration_is_refused(timeout: Any) -> None:
     with pytest.raises(ConfigurationError, match="timeout"):
         Registry().register("f", lambda request: 1, timeout=timeout)
+
+
+def test_setup_runs_before_the_first_job_and_its_failure_is_the_jobs() -> None:
+    class Model(ActivityHandler[Any, int]):
+        def setup(self, worker: Any) -> None:
+            if not worker.pid:
+                raise AssertionError
+            self.answer = 42
+
+        def handle(self, payload: Any, context: ActivityContext) -> int:
+            return self.answer
+
+    class Broken(ActivityHandler[Any, int]):
+        def setup(self, worker: Any) -> None:
+            raise RuntimeError("no model here")
+
+        def handle(self, payload: Any, context: ActivityContext) -> int:
+            return 1
+
+    registry = Registry()
+    registry.register(Model)
+    registry.register(Broken)
+    assert bytes(run(registry, "model").result) == b"42"
+    outcome = run(registry, "broken")
+    assert outcome.status is OutcomeStatus.ERROR
+    assert "no model here" in words(outcome)
+
+
+def test_release_of_a_handler_is_a_retry_with_its_delay() -> None:
+    class Later(ActivityHandler[Any, None]):
+        def handle(self, payload: Any, context: ActivityContext) -> None:
+            raise Release("not yet", delay=5)
+
+    registry = Registry()
+    registry.register(Later)
+    outcome = run(registry, "later")
+    assert (outcome.status, outcome.retry_after_seconds, words(outcome)) == (OutcomeStatus.RETRY, 5.0, "not yet")
