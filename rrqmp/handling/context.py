@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, overload
 
 from typing_extensions import TypeVar
 
@@ -18,6 +18,7 @@ from rrqmp.model.progress import cut_message, millionths
 
 if TYPE_CHECKING:
     # For type checkers alone: what a handler submits with is the same class that a producer has.
+    from rrqmp.aio.executor import ActivityExecutor as AsyncExecutor
     from rrqmp.client.executor import ActivityExecutor
 
 # The executor that it hands out; `rrqmp.aio.ActivityContext` is the one of `async def` handlers.
@@ -219,6 +220,14 @@ class ActivityContext(Generic[E_co]):
             self._executor = self._open_executor().for_parent(self.activity_id, self.queue_name)
         executor: E_co = self._executor
         return executor
+
+    @overload
+    def cancel_children(self: ActivityContext[ActivityExecutor], grace: float | timedelta | None = None) -> int: ...
+
+    @overload
+    def cancel_children(
+        self: ActivityContext[AsyncExecutor], grace: float | timedelta | None = None
+    ) -> Coroutine[Any, Any, int]: ...
 
     def cancel_children(self, grace: float | timedelta | None = None) -> Any:
         """Asks for the end of all that this activity has started in its queue, also in earlier attempts; how many.

@@ -166,12 +166,17 @@ class Runner:
         else:
             delay = max(0, round(outcome.delay * 1_000_000))
         kind = AttemptKind.TIMED_OUT if outcome.timed_out else AttemptKind.FAILED
-        if outcome.timed_out:
-            self.metrics.broken(self._queues[batch.queue], claim.activity_type, kind, run_ns / _NS)
+        queue = self._queues[batch.queue]
+        if self._signals.cancelled():
+            # Whatever it raised, it has ended as cancelled: neither tried again nor a dead letter.
+            self.metrics.cancelled(queue, claim.activity_type, run_ns)
         else:
-            self.metrics.failed(self._queues[batch.queue], claim.activity_type, run_ns, again=again)
-        if not again:
-            self.metrics.dead_letter(self._queues[batch.queue], claim.activity_type)
+            if outcome.timed_out:
+                self.metrics.broken(queue, claim.activity_type, kind, run_ns / _NS)
+            else:
+                self.metrics.failed(queue, claim.activity_type, run_ns, again=again)
+            if not again:
+                self.metrics.dead_letter(queue, claim.activity_type)
         attempt = self._attempt(kind, claim.attempt, run_ns, outcome)
         ending = Ending.RETRY if again else Ending.DEAD
         return Settlement(claim.activity_id, batch.token, ending, encode_outcome(attempt), delay, result_ttl_ms(spec))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rrqmp.client.batch import as_completed
 from rrqmp.client.executor import ActivityExecutor
-from rrqmp.errors import ActivityCancelled, ActivityFailed, ActivityNotFound, ConfigurationError
+from rrqmp.errors import ActivityCancelled, ActivityFailed, ActivityNotFound, ConfigurationError, StoreUnavailable
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending
 from rrqmp.model.ids import new_activity_id
 from rrqmp.model.status import ActivityStatus
@@ -108,3 +110,11 @@ def test_children_are_found_in_every_generation(executor: ActivityExecutor, work
     assert {child.status() for child in [*children, below]} == {ActivityStatus.CANCELLED}
     assert (stranger.status(), parent.status()) == (ActivityStatus.PENDING, ActivityStatus.RUNNING)
     assert executor.cancel_children(parent.activity_id) == 0
+
+
+def test_cancel_without_redis_gives_up_in_time(tmp_path: Path) -> None:
+    with ActivityExecutor.connect(f"unix://{tmp_path / 'nobody'}", "q", resend_seconds=0.1) as executor:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            executor.cancel(new_activity_id())
+        assert time.monotonic() - began < 5

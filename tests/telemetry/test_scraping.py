@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from rrqmp.model.status import ActivityStatus
+from rrqmp.store.calls.cancel import cancel
 from tests.processes.conftest import Supervise
-from tests.processes.harness import Queue, Supervised
+from tests.processes.harness import RULES, Queue, Supervised
 from tests.telemetry.scraping import APPS, get, scrape, scraped
 
 
@@ -47,6 +49,17 @@ def test_every_ending_is_counted_by_queue_and_type(observed: Any, queue: Queue) 
         1,
         3,
     )
+
+
+def test_cancelled_one_counts_as_that_whatever_its_handler_raised(observed: Any, queue: Queue) -> None:
+    running = observed(workers=1)
+    one = queue.submit("obey")
+    queue.await_(one, lambda record: record.status is ActivityStatus.RUNNING)
+    queue.store.run(cancel(queue.keys, RULES, one))
+    queue.ended(one)
+    page = scraped(running, lambda page: page.total("activity_cancelled_total", type="obey"))
+    assert page.total("activity_cancelled_total", type="obey") == 1
+    assert page.total("activity_dead_letter_total") == page.total("activity_failed_non_retry_total") == 0
 
 
 def test_counts_outlive_their_workers_and_never_fall(observed: Any, queue: Queue) -> None:

@@ -80,6 +80,7 @@ class Thumbnail(ActivityHandler[Job, Thumb]):
     def handle(self, payload: Job, context: ActivityContext) -> Thumb:
         assert_type(context.metadata["a"], str)
         assert_type(context.activity_executor, ActivityExecutor)
+        assert_type(context.cancel_children(grace=1), int)
         assert_type(context.time_remaining(), float)
         assert_type(context.checkpoint, Any)
         context.progress(0.5, "half")
@@ -111,6 +112,7 @@ class AsyncParent(ActivityHandler[Job, int]):
     async def handle(self, payload: Job, context: aio.ActivityContext) -> int:
         assert_type(context.activity_executor, aio.ActivityExecutor)
         child = assert_type(await context.activity_executor.execute(THUMBNAIL, payload), aio.ActivityFuture[Thumb])
+        assert_type(await context.cancel_children(), int)
         return (await child).size
 
 
@@ -243,6 +245,10 @@ assert_type(future.status(), ActivityStatus)
 assert_type(future.activity_id, str)
 wider: ActivityFuture[object] = future
 assert_type(future.done(), bool)
+assert_type(future.cancel(timedelta(seconds=3), children=True), bool)
+assert_type(executor.cancel(future.activity_id, 0.5), bool)
+assert_type(executor.cancel_children(future.activity_id), int)
+future.cancel("3")  # wrong
 assert_type(executor.future(future.activity_id, THUMBNAIL), ActivityFuture[Thumb])
 assert_type(executor.future(future.activity_id), ActivityFuture[Any])
 assert_type(wait([future], 3, "FIRST_COMPLETED").done, set[ActivityFuture[Thumb]])
@@ -266,6 +272,7 @@ assert_type(batch[0], ActivityFuture[Thumb])
 assert_type(batch[:1], Batch[Thumb])
 assert_type(batch.counts(), Mapping[ActivityStatus, int])
 assert_type(batch.results(), list[Thumb])
+assert_type(batch.cancel(grace=0), int)
 assert_type(batch.results(return_exceptions=True), list[Thumb | ResultError])
 assert_type([done.get_result() for done in as_completed(batch)], list[Thumb])
 assert_type(executor.execute_many("thumbnail", [1, 2]), Batch[Any])

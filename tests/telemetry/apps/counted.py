@@ -34,6 +34,13 @@ def refuse(payload: Any) -> None:
     raise NonRetry("no")
 
 
+@engine.activity
+def obey(payload: Any, context: ActivityContext) -> None:
+    while not context.cancel_token.is_cancelled():
+        time.sleep(0.001)
+    raise NonRetry("cancelled")
+
+
 @engine.activity(max_retries=0)
 def hang(payload: Any) -> None:
     while True:
