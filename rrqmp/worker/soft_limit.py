@@ -50,7 +50,9 @@ class SoftLimit:
 
     def arm(self) -> None:
         """Hears the signal from now on, whatever a handler has put in its place."""
-        signal.signal(SOFT_LIMIT, self._heard)
+        # Python hears signals in its main thread alone; where handlers run in another, as in a test, there is no limit.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(SOFT_LIMIT, self._heard)
         # Whoever raised out of a shield in a way that no block survives must not hold off the next activity's.
         self._shields = 0
 

@@ -115,3 +115,21 @@ def test_start_without_redis_gives_up_with_the_remedy(supervise: Supervise, tmp_
     node = supervise(workers=1, url=f"unix://{tmp_path}/none.sock", start_timeout=0.1, wait=False)
     assert node.exit_code() == 69
     assert "start a server, give its --redis-url" in node.log
+
+
+@pytest.mark.once
+def test_checkpoint_that_meets_an_outage_is_saved_when_redis_is_back(
+    own_server: EmbeddedServer, own_queue: Queue, supervise: Supervise
+) -> None:
+    supervise(app="lives:engine", workers=1, url=own_server.url)
+    payload = {"notes": str(own_queue.notes()), "gate": str(own_queue.gate())}
+    one = own_queue.submit("saves_when_told", payload)
+    own_queue.noted(one)
+    own_server.close()
+    own_queue.gate().touch()
+    eventually(lambda: any(line.text == "saving" for line in own_queue.lines()))
+    own_server.start()
+    record = own_queue.ended(one, patience=30)
+    # Saved once, and found by the second attempt.
+    assert kinds(record) == [AttemptKind.CRASHED, AttemptKind.COMPLETED]
+    assert record.result == b'"kept"'

@@ -71,6 +71,20 @@ def test_soft_limit_that_c_code_does_not_hear_leaves_the_hard_one(queue: Queue, 
     assert "killed at its deadline" in attempt.message
 
 
+def test_handler_that_makes_itself_deaf_meets_the_hard_limit_and_only_itself(
+    queue: Queue, supervise: Supervise
+) -> None:
+    supervise(**SOFT)
+    for record in queue.all_ended(queue.submit_many("deafens", ["block", "ignore", "default"])):
+        [attempt] = record.attempts
+        # Not the signal's own death, which would be a crash.
+        assert (attempt.kind, attempt.error) == (AttemptKind.TIMED_OUT, "")
+    left, after = queue.submit("deafens_for_the_next"), queue.submit("sleeps")
+    [attempt] = queue.ended(after).attempts
+    assert attempt.error == "rrqmp.errors.SoftTimeout"
+    assert attempt.pid == decode(queue.ended(left).result)
+
+
 def test_soft_limit_interrupts_no_call_of_ours(queue: Queue, supervise: Supervise) -> None:
     """A checkpoint is whole or absent, and the connection of the worker is fit for the next call."""
     node = supervise(**SOFT)

@@ -169,6 +169,17 @@ def reports(payload: Any, context: ActivityContext) -> None:
 
 
 @engine.add
+def saves_when_told(payload: Any, context: ActivityContext) -> Any:
+    note(payload, context)
+    if context.checkpoint:
+        return context.checkpoint
+    wait_for(lambda: os.path.exists(payload["gate"]))
+    note(payload, context, "saving")
+    context.save_checkpoint("kept")
+    os.abort()
+
+
+@engine.add
 def too_late(payload: Any, context: ActivityContext) -> str:
     """Waits until the test has ended its claim, and tries to save."""
     note(payload, context)

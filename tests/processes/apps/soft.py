@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 import time
 from typing import Any
 
@@ -11,6 +13,7 @@ from notes import App, note
 
 from rrqmp.errors import SoftTimeout
 from rrqmp.handling.context import ActivityContext
+from rrqmp.kernel.signals import SOFT_LIMIT
 from rrqmp.model.retry import RetryPolicy
 
 engine = App()
@@ -101,6 +104,28 @@ def in_c(payload: Any) -> str:
 
 
 engine.add(in_c, timeout=0.6, soft_timeout=0.1, retry=ONCE)
+
+
+def deafens(payload: Any) -> str:
+    """Does to the signal of its soft limit whatever can be done to one."""
+    if payload == "block":
+        signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
+        signal.pthread_sigmask(signal.SIG_BLOCK, {SOFT_LIMIT})
+    else:
+        signal.signal(SOFT_LIMIT, signal.SIG_DFL if payload == "default" else signal.SIG_IGN)
+    while True:
+        pass
+
+
+engine.add(deafens, timeout=0.5, soft_timeout=0.1, retry=ONCE)
+
+
+@engine.add
+def deafens_for_the_next(payload: Any) -> int:
+    """And leaves it so."""
+    signal.signal(SOFT_LIMIT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {SOFT_LIMIT})
+    return os.getpid()
 
 
 @add
