@@ -47,6 +47,10 @@ class ActivityQueue:
         """One activity with its attempts' history; raises `ActivityNotFound`."""
         return await run_steps_async(self._run, operations.get(self._keys, activity_id))
 
+    async def children(self, activity_id: str) -> tuple[str, ...]:
+        """Ids of what an activity has submitted to this queue, in order, as far as their records are kept."""
+        return await run_steps_async(self._run, operations.children(self._keys, activity_id))
+
     async def list_activities(
         self,
         status: ActivityStatus | str,

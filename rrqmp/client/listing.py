@@ -73,7 +73,7 @@ def list_activities(
 def _walk_pending(
     keys: QueueKeys, rules: StoreRules, wanted: str | None, start: Cursor | None, page: PageInMaking
 ) -> Steps[None]:
-    types = [wanted] if wanted is not None else (yield from _ready_types(keys))
+    types = [wanted] if wanted is not None else (yield from types_with_work(keys))
     head_start = head_start_us(rules.priority_aging)
     for activity_type in types:
         if start is not None and activity_type < start.group:
@@ -91,7 +91,8 @@ def _walk_pending(
             more = bite.more
 
 
-def _ready_types(keys: QueueKeys) -> Steps[list[str]]:
+def types_with_work(keys: QueueKeys) -> Steps[list[str]]:
+    """The types of which something is ready, by name."""
     types: set[str] = set()
     cursor = -1
     while cursor:

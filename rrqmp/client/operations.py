@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 import msgspec
 
+from rrqmp.client.listing import types_with_work
 from rrqmp.client.steps import Steps, single
 from rrqmp.errors import ActivityNotFound, ConfigurationError
 from rrqmp.model.activity import ActivityRecord
@@ -18,11 +20,16 @@ from rrqmp.model.units import check_seconds
 from rrqmp.store.calls import dead_letters, gates
 from rrqmp.store.calls.cancel import CancelOutcome, CancelReply
 from rrqmp.store.calls.cancel import cancel as cancel_call
+from rrqmp.store.calls.children import children as children_call
+from rrqmp.store.calls.heartbeat import wake
 from rrqmp.store.calls.nodes import ABOUTS_BITE, NodeLease, abouts, nodes
 from rrqmp.store.calls.show import show
 from rrqmp.store.calls.stats import stats
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
+
+_WAKE_BITE: Final = 100
+_CHILDREN_BITE: Final = 1000
 
 
 def get_stats(keys: QueueKeys) -> Steps[QueueStats]:
@@ -60,8 +67,24 @@ def pause(keys: QueueKeys, activity_type: str | None) -> Steps[None]:
 
 
 def resume(keys: QueueKeys, activity_type: str | None) -> Steps[None]:
-    """Allows claims again."""
-    return single(gates.resume(keys, _type_or_all(activity_type)))
+    """Allows claims again, and wakes workers for every type that has work."""
+    yield gates.resume(keys, _type_or_all(activity_type))
+    if activity_type is None:
+        # The script itself wakes for the first hundred types.
+        types = yield from types_with_work(keys)
+        for start in range(0, len(types), _WAKE_BITE):
+            yield wake(keys, types[start : start + _WAKE_BITE])
+
+
+def children(keys: QueueKeys, activity_id: str) -> Steps[tuple[str, ...]]:
+    """All that is kept of what an activity has submitted to this queue, in order."""
+    found: list[str] = []
+    more = True
+    while more:
+        bite = yield children_call(keys, activity_id, start=len(found), most=_CHILDREN_BITE)
+        found += bite
+        more = len(bite) == _CHILDREN_BITE
+    return tuple(found)
 
 
 def limit(keys: QueueKeys, activity_type: str, most: int | None) -> Steps[None]:

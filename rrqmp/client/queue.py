@@ -48,6 +48,10 @@ class ActivityQueue:
         """One activity with its attempts' history; raises `ActivityNotFound`."""
         return run_steps(self._run, operations.get(self._keys, activity_id))
 
+    def children(self, activity_id: str) -> tuple[str, ...]:
+        """Ids of what an activity has submitted to this queue, in order, as far as their records are kept."""
+        return run_steps(self._run, operations.children(self._keys, activity_id))
+
     def list_activities(
         self,
         status: ActivityStatus | str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -16,8 +17,11 @@ from rrqmp.model.priority import ActivityPriority
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.calls.cycle import Settlement
 from rrqmp.store.connection import BlockingConnection
+from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
-from tests.client.conftest import FakeWorker
+from rrqmp.store.script import load_script
+from tests.client.conftest import RULES, FakeWorker
+from tests.store.cutting_proxy import Cut, CuttingProxy
 
 FAILED = Attempt(kind=AttemptKind.FAILED, attempt=1, error="ValueError", message="no such file: A.png")
 TIMED_OUT = Attempt(kind=AttemptKind.TIMED_OUT, attempt=1, stack="in resize (thumbs.py:17)")
@@ -179,3 +183,39 @@ def test_time_of_death_bounds_what_is_revived(
     assert queue.revive_all(since=2, until=3) == 1
     assert found(queue) == [made[2], made[0]]
     assert queue.revive_all(until=time.time()) == 2
+
+
+def test_two_operators_at_once_revive_each_one_once(
+    executor: ActivityExecutor, queue: ActivityQueue, worker: FakeWorker
+) -> None:
+    bury_many(executor, worker, "t", 1000)
+    with ThreadPoolExecutor(4) as pool:
+        revived = list(pool.map(lambda _: queue.revive_all(), range(4)))
+    assert sum(revived) == 1000
+    counts = queue.get_stats()
+    assert (counts.pending_count, counts.dead_letter_count) == (1000, 0)
+
+
+@pytest.mark.parametrize("cut", list(Cut))
+def test_revival_goes_on_over_a_broken_connection(
+    executor: ActivityExecutor,
+    queue: ActivityQueue,
+    worker: FakeWorker,
+    server: EmbeddedServer,
+    keys: QueueKeys,
+    tmp_path_factory: pytest.TempPathFactory,
+    cut: Cut,
+) -> None:
+    bury_many(executor, worker, "t", 350)
+    with (
+        CuttingProxy(tmp_path_factory.mktemp("p") / "s", server.place.socket) as proxy,
+        BlockingConnection(proxy.url) as connection,
+    ):
+        distant = ActivityQueue(connection.run, keys, RULES)
+        distant.revive("unknown")
+        proxy.arm(load_script("revive").sha.encode(), cut, times=2)
+        revived = distant.revive_all()
+        assert proxy.cuts == 2
+    # What was revived by a call whose answer was lost is not dead any more when it is asked again.
+    assert revived == (350 if cut is Cut.BEFORE else 250)
+    assert queue.get_stats().pending_count == 350

@@ -9,6 +9,8 @@ from rrqmp.client.queue import ActivityQueue
 from rrqmp.errors import ActivityNotFound, ConfigurationError
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending
 from rrqmp.model.status import ActivityStatus
+from rrqmp.store.connection import BlockingConnection
+from rrqmp.store.keys import QueueKeys
 from tests.client.conftest import FakeWorker
 
 FAILED = Attempt(kind=AttemptKind.FAILED, attempt=1, error="ValueError", message="no")
@@ -81,3 +83,23 @@ def test_limit_that_is_no_number_of_activities_is_refused(queue: ActivityQueue, 
 def test_type_that_cannot_be_one_is_refused(queue: ActivityQueue) -> None:
     with pytest.raises(ConfigurationError, match="cannot be an activity type"):
         queue.pause("*")
+
+
+def test_resumed_queue_has_wake_ups_for_every_type_however_many(
+    executor: ActivityExecutor, queue: ActivityQueue, store: BlockingConnection, keys: QueueKeys
+) -> None:
+    types = [f"t{number:03}" for number in range(250)]
+    queue.pause()
+    for name in types:
+        executor.execute(name)
+    assert not any(store.command("EXISTS", keys.wake(name)) for name in types)
+    queue.resume()
+    assert all(store.command("LLEN", keys.wake(name)) for name in types)
+
+
+def test_children_are_listed_in_order_however_many(executor: ActivityExecutor, queue: ActivityQueue) -> None:
+    parent = executor.execute("t").activity_id
+    ids = [future.activity_id for future in executor.for_parent(parent, queue.name).execute_many("c", range(1001))]
+    assert list(queue.children(parent)) == ids
+    assert queue.children(ids[0]) == ()
+    assert queue.get(parent).children_count == 1001

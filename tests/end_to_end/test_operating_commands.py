@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 
 from rrqmp.cli import commands
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending, encode_outcome
+from rrqmp.model.progress import Progress, encode_progress
 from rrqmp.model.spec import Spec, join_spec
 from rrqmp.settings import TABLE
 from rrqmp.shared_state.exit_codes import ExitCode
+from rrqmp.store.calls.attempt_notes import publish_progress
 from rrqmp.store.calls.cycle import Settlement, SlotIdent, cycle
 from rrqmp.store.calls.enqueue import Submission, enqueue
 from rrqmp.store.calls.heartbeat import heartbeat
@@ -199,6 +202,28 @@ def test_pause_resume_and_limit_print_what_is_closed(ask: Any, waiting: list[str
 def test_workers_without_any_says_how_to_start_one(ask: Any) -> None:
     assert "rrqmp run --app" in ask("workers")
     assert ask("workers", "--json") == []
+
+
+def test_node_that_told_nothing_is_still_named(ask: Any, dead: list[str]) -> None:
+    assert re.fullmatch(r"a: lease [\d.]+s, has told nothing of itself\n", ask("workers"))
+    assert ask("workers", "--json")[0]["described"] is None
+
+
+def test_show_tells_of_family_progress_and_expiry(ask: Any, store: BlockingConnection, keys: QueueKeys) -> None:
+    parent, child = IDS[:2]
+    spec = join_spec(Spec(expires=4e9), b"1")
+    store.run(enqueue(keys, RULES, [Submission(parent, "report", spec)]))
+    store.run(enqueue(keys, RULES, [Submission(child, "page", join_spec(Spec(parent=parent), b"1"), parent=parent)]))
+    store.run(heartbeat(keys, RULES, IDENT.node, joining=True, slots=[0]))
+    store.run(cycle(keys, RULES, IDENT, seq=1, want=1, types=["report"]))
+    body = encode_progress(Progress(0.25, "half of half"))
+    assert store.run(publish_progress(keys, [(parent, IDENT.token(1), body)])) == 1
+    told = ask("show", parent)
+    assert f"children   1\n             {child}\n" in told
+    assert "progress   25% half of half\n" in told
+    assert "expires    2096-10-02" in told
+    assert f"parent     {parent}" in ask("show", child)
+    assert ask("show", parent, "--json")["progress"]["fraction"] == 0.25
 
 
 def test_several_queues_are_too_many_for_what_changes_one(ask: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from rrqmp.errors import QueueFull
 from rrqmp.model.attempt import Ending
+from rrqmp.model.gates import QueueGates
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.calls.attempt_notes import publish_progress, save_checkpoint
 from rrqmp.store.calls.cancel import CancelOutcome, ChildrenReply, cancel, cancel_children
@@ -15,6 +16,7 @@ from rrqmp.store.calls.cycle import Claim, CycleReply, Settlement, SlotIdent, Ve
 from rrqmp.store.calls.dead_letters import discard
 from rrqmp.store.calls.ends import release
 from rrqmp.store.calls.enqueue import Acceptance, Submission, enqueue
+from rrqmp.store.calls.gates import gates, limit, pause, resume
 from rrqmp.store.calls.heartbeat import heartbeat, wake
 from rrqmp.store.calls.promote import promote
 from rrqmp.store.calls.stats import stats
@@ -62,6 +64,14 @@ def test_new_work_is_refused_whole_and_says_why(full: BlockingConnection, keys: 
         full.run(enqueue(keys, RULES, [_submission(99)]))
     assert full.command("EXISTS", keys.activity("x99")) == 0
     assert full.run(stats(keys)).pending_count == 9
+
+
+def test_operator_may_pause_limit_and_resume(full: BlockingConnection, keys: QueueKeys) -> None:
+    full.run(pause(keys))
+    full.run(limit(keys, "t", 3))
+    assert full.run(gates(keys)) == QueueGates(is_paused=True, limits={"t": 3}, running={"t": 10})
+    full.run(resume(keys))
+    assert not full.run(gates(keys)).is_paused
 
 
 def test_endings_pass_and_everything_drains(full: BlockingConnection, keys: QueueKeys) -> None:

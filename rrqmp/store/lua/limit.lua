@@ -7,6 +7,8 @@
 -- USES start gates wake
 local type_name = ARGV[1]
 local head = call('ZSCORE', root .. '@heads@', type_name)
+-- A full server refuses a script whose first write adds something.
+call('HDEL', KEYS[1], '')
 if ARGV[2] == '' then
   call('HDEL', root .. '@limits@', type_name)
 else
