@@ -90,7 +90,10 @@ class QueueFull(SubmissionError):
 
 
 class BatchSubmissionError(SubmissionError):
-    """Part of a batch went. `submitted` and `failed` hold activity ids, `failed_places` the numbers of the payloads."""
+    """Part of a batch went. `submitted` and `failed` hold activity ids, `failed_places` the numbers of the payloads.
+
+    Where Redis went away in the middle, up to one bite of the failed may have been accepted and the answer lost.
+    """
 
     is_retryable = True
 

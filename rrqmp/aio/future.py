@@ -17,10 +17,8 @@ from rrqmp.client.steps import run_steps_async
 from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.errors import StoreUnavailable
 from rrqmp.model.activity import ActivityRecord
-from rrqmp.model.codec import Codec
 from rrqmp.model.progress import Progress
 from rrqmp.model.status import ActivityStatus
-from rrqmp.store.keys import QueueKeys
 from rrqmp.store.script import Call
 
 R_co = DefaultedTypeVar("R_co", covariant=True, default=Any)
@@ -47,13 +45,8 @@ class ActivityFuture(ActivityHandle[R_co], Awaitable[R_co]):
     `index` is its place in the batch it came from; `is_new` is false where a key was taken.
     """
 
-    __slots__ = ("_asked",)
-
-    def __init__(
-        self, asked: Asked, keys: QueueKeys, activity_id: str, activity_type: str, results: Codec[Any], *, is_new: bool
-    ) -> None:
-        super().__init__(keys, activity_id, activity_type, results, is_new=is_new)
-        self._asked = asked
+    __slots__ = ()
+    _asked: Asked
 
     def __await__(self) -> Generator[Any, Any, R_co]:
         return self.get_result().__await__()

@@ -18,11 +18,9 @@ from rrqmp.client.steps import run_steps
 from rrqmp.client.waiting_room import AnyHandle, Sink
 from rrqmp.errors import StoreUnavailable
 from rrqmp.model.activity import ActivityRecord
-from rrqmp.model.codec import Codec
 from rrqmp.model.progress import Progress
 from rrqmp.model.status import ActivityStatus
 from rrqmp.model.units import check_seconds
-from rrqmp.store.keys import QueueKeys
 from rrqmp.store.script import Call
 
 R_co = DefaultedTypeVar("R_co", covariant=True, default=Any)
@@ -49,13 +47,8 @@ class ActivityFuture(ActivityHandle[R_co]):
     Equal to no other future, also not to one of the same activity.
     """
 
-    __slots__ = ("_asked",)
-
-    def __init__(
-        self, asked: Asked, keys: QueueKeys, activity_id: str, activity_type: str, results: Codec[Any], *, is_new: bool
-    ) -> None:
-        super().__init__(keys, activity_id, activity_type, results, is_new=is_new)
-        self._asked = asked
+    __slots__ = ()
+    _asked: Asked
 
     def get_result(self, timeout: float | timedelta | None = None) -> R_co:
         """Blocks until the activity has ended and returns its result, which may be `None`.

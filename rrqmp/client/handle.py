@@ -32,12 +32,14 @@ class ActivityHandle(Generic[R_co]):
     the dead letter of it starts what only a new future sees.
     """
 
-    __slots__ = ("__weakref__", "_ended", "_epoch", "_results", "_sinks", "activity_id", "activity_type",
+    __slots__ = ("__weakref__", "_asked", "_ended", "_epoch", "_results", "_sinks", "activity_id", "activity_type",
                  "index", "is_new", "keys")  # fmt: skip
 
     def __init__(
-        self, keys: QueueKeys, activity_id: str, activity_type: str, results: Codec[Any], *, is_new: bool
+        self, asked: Any, keys: QueueKeys, activity_id: str, activity_type: str, results: Codec[Any], *, is_new: bool
     ) -> None:
+        # The side that made it, of the kind that the subclass names; set here, since one is made for every submission.
+        self._asked = asked
         self._results = results
         self._ended: Ended | None = None
         # The connection over which its end is told without asking; written by the one who listens.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from redis import exceptions
 
+from rrqmp.errors import StoreUnavailable
 from rrqmp.store.aio_links import AsyncLinks
 from rrqmp.store.faults import Remedy, pauses, remedy_for, translate
 from rrqmp.store.link import pack
@@ -72,6 +73,9 @@ class AsyncStore:
         while True:
             try:
                 reply = await self._exchange(packed)
+            except StoreUnavailable:
+                # Our own connections are all in use: nothing that another attempt would mend.
+                raise
             except (exceptions.RedisError, OSError) as error:
                 remedy = remedy_for(error)
                 if remedy is Remedy.LOAD_SCRIPT and call is not None:

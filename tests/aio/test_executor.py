@@ -328,6 +328,40 @@ def test_no_more_connections_are_made_than_allowed(
     asyncio.run(go())
 
 
+def test_what_is_too_old_is_not_used_again(server: EmbeddedServer, queue_name: str, store: BlockingConnection) -> None:
+    async def go() -> None:
+        before = _named(store, "rrqmp-client")
+        config = RedisConfig(max_size=4, min_idle=2)
+        async with ActivityExecutor.connect(server.url, queue_name, redis_config=config) as executor:
+            await executor.execute("render", 0)
+            first = _ids(store)
+            room: Any = executor._reach._room
+            for member in room.store._links._idle:
+                member.used -= 3600
+            await executor.execute("render", 1)
+            assert not first & _ids(store)
+            assert _named(store, "rrqmp-client") == before + 2
+
+    asyncio.run(go())
+
+
+def test_who_finds_no_free_connection_is_told_what_to_raise(
+    server: EmbeddedServer, queue_name: str, store: BlockingConnection
+) -> None:
+    async def go() -> None:
+        config = RedisConfig(max_size=1, min_idle=0, conn_timeout=0.05)
+        async with ActivityExecutor.connect(server.url, queue_name, redis_config=config) as executor:
+            await executor.execute("warm")
+            store.command("CLIENT", "PAUSE", 300)
+            first = asyncio.create_task(executor.execute("render", 1))
+            await asyncio.sleep(0)
+            with pytest.raises(StoreUnavailable, match="raise max_size"):
+                await executor.execute("render", 2)
+            await first
+
+    asyncio.run(go())
+
+
 def test_every_name_of_the_blocking_client_has_its_twin() -> None:
     names = {
         "ActivityExecutor",
@@ -344,3 +378,8 @@ def test_every_name_of_the_blocking_client_has_its_twin() -> None:
 def _named(store: BlockingConnection, name: str) -> int:
     listed: bytes = store.command("CLIENT", "LIST")
     return listed.count(b"name=%s " % name.encode())
+
+
+def _ids(store: BlockingConnection) -> set[bytes]:
+    listed: bytes = store.command("CLIENT", "LIST")
+    return {line.split()[0] for line in listed.splitlines() if b"name=rrqmp-client " in line}

@@ -113,6 +113,22 @@ def test_a_known_end_stays_known_though_the_dead_letter_is_revived(
     assert not executor.future(future.activity_id).done()
 
 
+def test_what_was_prepared_for_a_connection_that_was_closed_is_told_all_the_same(
+    executor: ActivityExecutor, worker: FakeWorker
+) -> None:
+    warm = executor.execute("render", 0)
+    worker.complete_next("render", 0)
+    warm.get_result(PATIENCE)
+    eventually(lambda: executor._reach.reply_for(warm.keys))
+    prepared = executor.activity("render").payload(1).prepare()
+    executor.close()
+    future = prepared.execute()
+    began = waiting(future)
+    worker.complete_next("render", 1)
+    # Much sooner than the net is cast.
+    assert began.result(4) == 1
+
+
 def test_many_threads_await_one_future(executor: ActivityExecutor, worker: FakeWorker) -> None:
     future = executor.execute("render", 1)
     gate = threading.Barrier(21)
