@@ -158,7 +158,7 @@ def test_foreign_member_of_the_schedule_goes_without_a_trace(store: BlockingConn
     assert store.command("ZCARD", keys.single("scheduled")) == 0
 
 
-@pytest.mark.parametrize("name", ["paused", "limits", "active", "count", "ended", "dead"])
+@pytest.mark.parametrize("name", ["paused", "limits", "active", "count", "ended", "dead", "expiries"])
 def test_foreign_value_under_a_side_key_stops_no_worker(store: BlockingConnection, keys: QueueKeys, name: str) -> None:
     store.command("SET", keys.single(name), "nonsense")
     store.run(enqueue(keys, RULES, [Submission("x", "t", b"{}\n1"), Submission("y", "t", b"{}\n1")]))

@@ -1,6 +1,6 @@
--- Expiry in its two phases: what is still waiting for its first attempt when its time comes ends as cancelled, with a
--- last line of kind expired. Needs start, ledger, record, wishes, finish, withdraw.
--- Of a record as `read(id, true)` gives it.
+-- Expiry: what is still waiting for its first attempt when its time comes ends as cancelled, with a last line of kind
+-- expired. Needs start, ledger, record, wishes, finish, withdraw.
+-- Of a record as `read(id, true)` gives it. Read phase.
 local function has_lapsed(record)
   local expires = record[EXP] and tonumber(record[EXP])
   return expires and expires <= now and (tonumber(record[ATT]) or 0) == 0 and waits(record)
