@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rrqmp.store.calls.attempt_notes import publish_progress, save_checkpoint
 from rrqmp.store.calls.cancel import cancel_children
 from rrqmp.store.calls.enqueue import Acceptance, Submission, enqueue
+from rrqmp.store.calls.forget import forget
 from tests.store.explorer.episode import TYPES, Episode
 
 
@@ -74,6 +75,17 @@ def cancel_children_any(play: Episode) -> None:
         going_on = [i for i in play.last.children.get(parent, ()) if _goes_on(play, i)]
         if going_on:
             raise play.broken(f"{going_on} go on though the children of {parent} were cancelled")
+
+
+def forget_any(play: Episode) -> None:
+    """By a client that has heard the outcome, or that is mistaken."""
+    ids = sorted(play.last.records)
+    if ids:
+        chosen = play.random.sample(ids, min(len(ids), 3))
+        ended = {i for i in chosen if play.last.records[i].get("st") in ("completed", "cancelled")}
+        number = play.call(f"forget {chosen}", forget(play.keys, chosen), may_end_again=True)
+        if number != len(ended):
+            raise play.broken(f"{number} of {chosen} were emptied, and {sorted(ended)} had ended")
 
 
 def _goes_on(play: Episode, activity_id: str) -> bool:

@@ -18,6 +18,7 @@ from tests.store.explorer.episode import LEASE_US, SLOTS, TYPES, Episode
 from tests.store.explorer.fleet import Node, Process
 from tests.store.explorer.handler_moves import (
     cancel_children_any,
+    forget_any,
     publish_progress_any,
     save_checkpoint_any,
     submit_child,
@@ -269,6 +270,7 @@ _WEIGHTS: dict[Move, int] = {
     save_checkpoint_any: 5,
     publish_progress_any: 2,
     cancel_children_any: 2,
+    forget_any: 1,
     late_call: 8,
     cancel_any: 3,
     hasten_any: 3,

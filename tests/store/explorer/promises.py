@@ -58,7 +58,7 @@ def _expiries(snapshot: Snapshot) -> Iterator[str]:
 
 def _families(snapshot: Snapshot) -> Iterator[str]:
     for activity_id, record in snapshot.records.items():
-        parent = "" if _is_foreign(record) else json.loads(record["spec"].partition("\n")[0]).get("parent", "")
+        parent = "" if _is_foreign(record) else json.loads(record["spec"].partition("\n")[0] or "{}").get("parent", "")
         known = parent in snapshot.records and not _is_foreign(snapshot.records[parent])
         if known and activity_id not in snapshot.children.get(parent, ()):
             yield f"{activity_id} is a child of {parent} and not in its index"

@@ -137,4 +137,8 @@ REMOVALS = (
         "an end takes its cancel's order along",
         [("if node then redis.pcall('HDEL', root .. 'cancels:' .. node, id) end", "")],
     ),
+    Removal(
+        "only what has ended is forgotten",
+        [("if found[1] and ENDED[found[1]] then", "if found[1] then")],
+    ),
 )

@@ -24,10 +24,9 @@ local function keep_families()
     local children = root .. '@children@' .. parent
     if family.size >= 0 then
       call('ZADD', children, unpack(family.entries))
-      if family.life == -1 then
-        -- Unfinished: its end finds the mark and sets the index its time.
-        redis.pcall('HSETNX', root .. '@activity@' .. parent, 'more', 1)
-      else
+      -- Where the parent is unfinished, its end finds the mark and sets the index its time.
+      if family.life ~= -2 then redis.pcall('HSETNX', root .. '@activity@' .. parent, 'more', 1) end
+      if family.life ~= -1 then
         -- Ended, or not known here: it lives in another queue, and nobody tells when it ends.
         call('PEXPIRE', children, us(math.max(family.life < 0 and result_ttl or family.life, 1000)))
       end
