@@ -41,8 +41,8 @@ def print_page(page: ActivityPage, status: ActivityStatus, *, as_json: bool) -> 
     if not page.activities:
         click.echo(f"nothing is {status}")
         return
-    columns = ["id", "type", "priority", "att", *_COLUMNS[status]]
-    print_table(columns, ([*_head(row), *_tail(row)] for row in page.activities))
+    columns = ["id", "type", "att", *_COLUMNS[status]]
+    print_table(columns, ([row.activity_id, row.activity_type, row.attempt, *_tail(row)] for row in page.activities))
     if page.cursor:
         click.echo(f"more: --cursor {page.cursor}")
 
@@ -55,29 +55,26 @@ def row_of(row: ActivitySummary) -> dict[str, Any]:
 
 
 _COLUMNS = {
-    ActivityStatus.PENDING: ("waits",),
+    ActivityStatus.PENDING: ("priority", "waits"),
     ActivityStatus.RUNNING: ("node", "slot"),
-    ActivityStatus.SCHEDULED: ("due",),
-    ActivityStatus.RETRYING: ("due",),
+    ActivityStatus.SCHEDULED: ("priority", "due"),
+    ActivityStatus.RETRYING: ("priority", "due"),
     ActivityStatus.COMPLETED: ("ended",),
     ActivityStatus.CANCELLED: ("ended", "reason"),
     ActivityStatus.DEAD_LETTER: ("ended", "died of"),
 }
 
 
-def _head(row: ActivitySummary) -> list[object]:
-    priority = row.priority.name.lower() if row.priority is not None else None
-    return [row.activity_id, row.activity_type, priority, row.attempt]
-
-
 def _tail(row: ActivitySummary) -> list[object]:
+    priority = row.priority.name.lower() if row.priority is not None else None
     match row.status:
         case ActivityStatus.PENDING:
-            return [span(max(0.0, time.time() - row.waiting_since)) if row.waiting_since is not None else None]
+            since = row.waiting_since
+            return [priority, span(max(0.0, time.time() - since)) if since is not None else None]
         case ActivityStatus.RUNNING:
             return [row.node, row.slot]
         case ActivityStatus.SCHEDULED | ActivityStatus.RETRYING:
-            return [moment(row.due_at)]
+            return [priority, moment(row.due_at)]
         case ActivityStatus.COMPLETED:
             return [moment(row.ended_at)]
         case ActivityStatus.CANCELLED:

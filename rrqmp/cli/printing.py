@@ -27,6 +27,9 @@ _NUMBERS: Final = frozenset(
     )
 )  # fmt: skip
 
+# There to be copied: they may cost other columns their width.
+_WHOLE: Final = frozenset(("id", "due", "ended"))
+
 
 def print_json(value: object) -> None:
     """One line on stdout."""
@@ -39,22 +42,23 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-        show_edge=False,
-        title=_escape(title) or None,
-        title_justify="left",
-    )
+    if title:
+        click.echo(printable(title))
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False)
     for name in columns:
         right = name in _NUMBERS
-        # An id is there to be copied: it may cost other columns their width.
-        table.add_column(name, justify="right" if right else "left", no_wrap=right or name == "id", overflow="fold")
+        table.add_column(name, justify="right" if right else "left", no_wrap=right or name in _WHOLE, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else _escape(str(cell)) for cell in row))
+        # No markup: what a stranger wrote into Redis must steer neither the table nor the terminal.
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     Console().print(table)
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would take for orders."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def moment(seconds: float | None) -> str | None:
@@ -84,10 +88,3 @@ def plain(record: Any) -> dict[str, Any]:
     found = msgspec.to_builtins(record)
     assert isinstance(found, dict)
     return found
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    # What a stranger wrote into Redis must not steer the terminal.
-    return escape("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))

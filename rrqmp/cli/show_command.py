@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from rrqmp.cli.printing import printable
 from rrqmp.cli.queue_options import open_pool, queue_options, read_settings
 from rrqmp.errors import ActivityNotFound
 from rrqmp.model.activity import ActivityRecord
@@ -33,7 +34,8 @@ def command(activity_id: str, as_json: bool, **options: Any) -> None:
         click.echo(msgspec.json.encode(_plain(record)).decode())
         return
     for line in (*_head(record), *(line for attempt in record.attempts for line in _report(attempt))):
-        click.echo(line)
+        # A stranger's words in a record must not steer the terminal.
+        click.echo(printable(line))
 
 
 def _find(settings: Settings, activity_id: str) -> ActivityRecord:

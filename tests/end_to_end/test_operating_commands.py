@@ -132,7 +132,8 @@ def test_dead_letters_are_listed_and_searched(ask: Any, dead: list[str]) -> None
     assert {row["activity_id"] for row in found["activities"]} == set(IDS[1::2])
     assert found["activities"][0]["last"]["error"] == "ValueError"
     assert ask("dead", "list", "--until", "1h", "--json")["activities"] == []
-    assert "attempt 1: failed" in ask("dead", "show", dead[0])
+    shown = ask("dead", "show", dead[0])
+    assert "attempt 1: failed\n  ValueError: no [bold]file[/bold] \N{REPLACEMENT CHARACTER}[31m" in shown
     assert "did you mean 'failed'" in ask("dead", "list", "--kind", "fail", code=ExitCode.CONFIGURATION)
     assert "how long ago" in ask("dead", "list", "--since", "soon", code=2)
 
