@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, overload
 from typing_extensions import TypeVar
 
 from rrqmp.aio.future import ActivityFuture, completed_of
-from rrqmp.client.batch import DoneAndNotDone, Handles, Patience, ReturnWhen, rest_not_ended
+from rrqmp.client.batch import DoneAndNotDone, Handles, Patience, ReturnWhen, futures_of, rest_not_ended
 from rrqmp.client.future import seconds_or_none
 from rrqmp.client.steps import run_steps_async
 from rrqmp.errors import ResultError
@@ -63,7 +63,7 @@ async def as_completed(
     timeout: float | timedelta | None = None,
 ) -> AsyncIterator[ActivityFuture[R]]:
     """`async for` over the futures as their activities end; raises `ResultTimeout` when `timeout` is over."""
-    waited = list(futures)
+    waited = futures_of(futures, ActivityFuture)
     seconds = seconds_or_none(timeout)
     ended = 0
     ends = completed_of(waited, seconds)
@@ -83,7 +83,7 @@ async def wait(
     return_when: ReturnWhen = "ALL_COMPLETED",
 ) -> DoneAndNotDone[ActivityFuture[R]]:
     """Waits until all have ended, or the first, or the first without a result; as the blocking one."""
-    patience = Patience(futures, return_when)
+    patience = Patience(futures_of(futures, ActivityFuture), return_when)
     ends = completed_of(patience.not_done, seconds_or_none(timeout))
     try:
         async for future in ends:

@@ -25,6 +25,18 @@ F = TypeVar("F", bound=ActivityHandle[Any])
 ReturnWhen: TypeAlias = Literal["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"]
 
 
+def futures_of(futures: Iterable[F], kind: type[ActivityHandle[Any]]) -> list[F]:
+    """All of them; raises `ConfigurationError` where one is no future of this kind."""
+    listed = list(futures)
+    for one in listed:
+        if not isinstance(one, kind):
+            raise ConfigurationError(
+                f"{one!r:.80} is no {kind.__name__} of {kind.__module__.rpartition('.')[0]}: give those of one client, "
+                "blocking or asyncio, to its own wait and as_completed"
+            )
+    return listed
+
+
 class Handles(Sequence[F]):
     """What a batch is, however it waits: a sequence in the order of the payloads."""
 
@@ -113,7 +125,7 @@ def as_completed(
     futures: Iterable[ActivityFuture[R]], *, timeout: float | timedelta | None = None
 ) -> Iterator[ActivityFuture[R]]:
     """Yields the futures as their activities end; raises `ResultTimeout` when `timeout` is over for the rest."""
-    waited = list(futures)
+    waited = futures_of(futures, ActivityFuture)
     seconds = seconds_or_none(timeout)
     ended = 0
     for future in completed_of(waited, seconds):
@@ -132,7 +144,7 @@ def wait(
 
     Raises nothing when `timeout` is over: the rest is in `not_done`, and goes on.
     """
-    patience = Patience(futures, return_when)
+    patience = Patience(futures_of(futures, ActivityFuture), return_when)
     for future in completed_of(patience.not_done, seconds_or_none(timeout)):
         if patience.is_over(future):
             break

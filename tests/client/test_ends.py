@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rrqmp import errors
+from rrqmp import aio, errors
 from rrqmp.client.batch import as_completed, wait
 from rrqmp.client.executor import ActivityExecutor
 from rrqmp.client.future import ActivityFuture
@@ -157,6 +157,16 @@ def test_wait_gives_what_has_ended_and_what_has_not(executor: ActivityExecutor, 
     wrong: Any = "SOME"
     with pytest.raises(ConfigurationError, match="return_when is 'SOME'"):
         wait([first], return_when=wrong)
+
+
+def test_what_is_no_future_of_this_client_is_named(executor: ActivityExecutor) -> None:
+    stranger = aio.ActivityExecutor.connect().future(new_activity_id())
+    for wrong in (7, stranger):
+        given: Any = [executor.future(new_activity_id()), wrong]
+        with pytest.raises(ConfigurationError, match="is no ActivityFuture of rrqmp.client"):
+            wait(given, 0)
+        with pytest.raises(ConfigurationError, match="is no ActivityFuture of rrqmp.client"):
+            list(as_completed(given, timeout=0))
 
 
 def test_a_wait_that_is_left_early_is_forgotten(executor: ActivityExecutor, worker: FakeWorker) -> None:

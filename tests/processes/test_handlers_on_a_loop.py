@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -30,25 +31,38 @@ def test_what_a_coroutine_leaves_behind_ends_and_the_executors_own_goes_on(queue
         assert queue.ended(queue.submit("leaves_tasks", None)).result == b"1", supervised.log
 
 
-@pytest.mark.parametrize("handler", ["plain", "row", "struct", "model"])
+def test_waits_on_loops_never_starve_two_workers(queue: Queue, supervise: Supervise) -> None:
+    supervise(app=APP)
+    record = queue.ended(queue.submit("nested", 10), patience=30)
+    assert (record.status, record.result) == (ActivityStatus.COMPLETED, b"10")
+
+
+@pytest.mark.parametrize("how", ["cancel", "stop"])
+def test_a_loop_that_was_spoilt_serves_the_next_activity(queue: Queue, supervise: Supervise, how: str) -> None:
+    supervised = supervise(app=APP, workers=1)
+    queue.ended(queue.submit("spoils_the_loop", how, timeout=5, max_retries=0))
+    records = queue.all_ended([queue.submit("parent", 2), *(queue.submit("leaves_tasks", None) for _ in range(2))])
+    assert {record.status for record in records} == {ActivityStatus.COMPLETED}, supervised.log
+
+
 def test_a_payload_that_does_not_fit_is_one_dead_letter_with_path_and_reason(
-    queue: Queue, supervise: Supervise, handler: str
+    queue: Queue, supervise: Supervise
 ) -> None:
     supervise(app=APP)
-    assert queue.ended(queue.submit(handler, {"size": 3})).result == b'{"size":3}'
-    for payload in ({"size": "large"}, {}, 7):
+    handlers = ("plain", "row", "struct", "model")
+    for handler in handlers:
+        assert queue.ended(queue.submit(handler, {"size": 3})).result == b'{"size":3}', handler
+    for handler, payload in itertools.product(handlers, ({"size": "large"}, {}, 7)):
         record = queue.ended(queue.submit(handler, payload))
         assert (record.status, kinds(record)) == (ActivityStatus.DEAD_LETTER, [AttemptKind.FAILED])
         assert record.attempts[0].error == "InvalidPayload"
         assert "size" in record.attempts[0].message or payload == 7
 
 
-@pytest.mark.parametrize(("handler", "reason"), [("unfit_result", "$.size"), ("no_result", "null")])
-def test_a_result_that_is_not_what_was_declared_is_one_dead_letter(
-    queue: Queue, supervise: Supervise, handler: str, reason: str
-) -> None:
+def test_a_result_that_is_not_what_was_declared_is_one_dead_letter(queue: Queue, supervise: Supervise) -> None:
     supervise(app=APP)
-    record: Any = queue.ended(queue.submit(handler, None))
-    assert (record.status, len(record.attempts)) == (ActivityStatus.DEAD_LETTER, 1)
-    assert record.attempts[0].error == "ResultNotStorable"
-    assert reason in record.attempts[0].message
+    for handler, reason in (("unfit_result", "$.size"), ("no_result", "null")):
+        record: Any = queue.ended(queue.submit(handler, None))
+        assert (record.status, len(record.attempts)) == (ActivityStatus.DEAD_LETTER, 1)
+        assert record.attempts[0].error == "ResultNotStorable"
+        assert reason in record.attempts[0].message

@@ -57,6 +57,26 @@ async def leaves_tasks(payload: object, context: aio.ActivityContext) -> int:
 
 
 @engine.add
+async def nested(depth: int, context: aio.ActivityContext) -> int:
+    """Awaits one like itself, so many deep."""
+    return 1 + await (await context.activity_executor.execute("nested", depth - 1)) if depth else 0
+
+
+@engine.add
+async def spoils_the_loop(how: str, context: aio.ActivityContext) -> str:
+    """Does to its worker's loop what it can, with a connection of the executor open on it."""
+    await context.activity_executor.execute("leaf", 1)
+    loop = asyncio.get_running_loop()
+    if how == "cancel":
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+    elif how == "stop":
+        loop.call_soon(loop.stop)
+        await asyncio.sleep(3600)
+    return how
+
+
+@engine.add
 def plain(payload: Plain) -> Plain:
     return payload
 
