@@ -103,6 +103,7 @@ def test_coroutine_that_waits_for_a_child_may_take_it_along(queue: Queue, superv
     assert queue.lines()[-1].text == "cancelled 1"
 
 
+@pytest.mark.once
 def test_grace_is_the_setting_unless_an_order_has_its_own(queue: Queue, supervise: Supervise) -> None:
     supervise(workers=2, app=APP, cancel_grace=0.4)
     ids = queue.submit_many("stubborn", [payload(queue)] * 2)
@@ -119,6 +120,7 @@ def test_grace_is_the_setting_unless_an_order_has_its_own(queue: Queue, supervis
     cancelled(queue, ids[1], AttemptKind.CANCELLED)
 
 
+@pytest.mark.once
 def test_cancel_leaves_the_neighbour_alone(queue: Queue, supervise: Supervise) -> None:
     supervise(workers=2, app=APP)
     doomed, spared = queue.submit_many("stubborn", [payload(queue)] * 2)
@@ -145,6 +147,7 @@ def test_what_is_claimed_and_not_started_never_starts(queue: Queue, supervise: S
     assert ids[5] not in {line.activity_id for line in queue.lines()}
 
 
+@pytest.mark.once
 def test_crash_of_a_cancelled_one_is_not_run_again(queue: Queue, supervise: Supervise) -> None:
     supervised = supervise(workers=1, app=APP)
     one = queue.submit("stubborn", payload(queue))
@@ -221,6 +224,7 @@ def test_children_are_cancelled_with_their_parent_where_that_is_asked(
         assert {record.status for record in queue.all_ended(family)} == {ActivityStatus.CANCELLED}
 
 
+@pytest.mark.once
 def test_handler_cancels_its_own_children(queue: Queue, supervise: Supervise) -> None:
     supervise(workers=2, app=APP)
     one = queue.submit("cleans_up", payload(queue))

@@ -45,7 +45,7 @@ def test_wide_and_recursive_families_end_on_two_workers(queue: Queue, supervise:
         completed(queue, one)
 
 
-@pytest.mark.parametrize("kind", ["fan", "async_parent"])
+@pytest.mark.parametrize("kind", [pytest.param("fan", marks=pytest.mark.once), "async_parent"])
 def test_more_families_than_may_wait_at_once_end_one_after_another(
     queue: Queue, supervise: Supervise, kind: str
 ) -> None:
@@ -91,6 +91,7 @@ def test_limit_of_extra_workers_is_kept_and_told(queue: Queue, supervise: Superv
     assert kinds(queue.ended(one)) == [AttemptKind.TIMED_OUT]
 
 
+@pytest.mark.once
 def test_thread_that_outlives_its_activity_blocks_no_slot(queue: Queue, supervise: Supervise) -> None:
     supervised = supervise(app=APP, workers=1)
     completed(queue, queue.submit("leaves_a_thread", payload(queue)))
@@ -100,6 +101,7 @@ def test_thread_that_outlives_its_activity_blocks_no_slot(queue: Queue, supervis
     only(supervised, 1)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("end", ["deadline", "cancel"])
 def test_end_of_a_waiting_parent_takes_its_extra_worker_along(queue: Queue, supervise: Supervise, end: str) -> None:
     supervised = supervise(app=APP, workers=1)
