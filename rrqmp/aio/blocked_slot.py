@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from rrqmp.client.blocked_slot import AGAIN_SECONDS, PATIENCE_SECONDS, Blocked
+from rrqmp.client.blocked_slot import AGAIN_SECONDS, PATIENCE_SECONDS, Blocked, hastened
 from rrqmp.client.hastening import Hastening
 from rrqmp.client.steps import run_steps_async
 from rrqmp.errors import WorkerError
@@ -37,7 +37,10 @@ async def take(ended: asyncio.Queue[T], hastening: Hastening[Any]) -> T:
 
 
 async def _hasten(hastening: Hastening[_Asked], queue: str, waiter: str) -> None:
-    for asked, steps in hastening.due(queue, waiter):
+    due = hastening.due(queue, waiter)
+    for asked, steps in due:
         # Only a help: the wait itself goes on.
         with suppress(WorkerError):
             await run_steps_async(asked.run, steps)
+    if due:
+        hastened()

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 # Shorter waits are not worth another process, nor the supervisor's look.
 PATIENCE_SECONDS: Final = 0.005
-AGAIN_SECONDS: Final = 5.0
+AGAIN_SECONDS: Final = 1.0
 
 
 class Host(Protocol):
@@ -32,6 +32,9 @@ class Host(Protocol):
         """Queue and id of the activity that runs."""
         ...
 
+    def hastened(self) -> None:
+        """What it waits for stands in front of the queue now."""
+
 
 _host: Host | None = None
 
@@ -40,6 +43,12 @@ def install(host: Host | None) -> None:
     """Makes waits of this process known to its worker; `None` makes them private again."""
     global _host  # noqa: PLW0603 - what is blocked is the process: one hook for all of its executors
     _host = host
+
+
+def hastened() -> None:
+    """What this process waits for stands in front of the queue now: its worker may say so."""
+    if _host is not None:
+        _host.hastened()
 
 
 def take(sink: SimpleQueue[T], seconds: float | None, on_blocked: Callable[[str, str], None]) -> T:

@@ -13,7 +13,7 @@ from threading import Thread
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from rrqmp.client.blocked_slot import AGAIN_SECONDS
+from rrqmp.client.blocked_slot import AGAIN_SECONDS, hastened
 from rrqmp.client.handle import ActivityHandle
 from rrqmp.client.steps import Steps, run_steps
 from rrqmp.errors import WorkerError
@@ -52,6 +52,7 @@ def _ask(due: list[tuple[A, Steps[None]]], run_of: Callable[[A], Callable[[Any],
         # Only a help: the wait itself goes on.
         with suppress(WorkerError):
             run_steps(run_of(asked), steps)
+    hastened()
 
 
 def _asking(queue: str, waiter: str, handles: Sequence[ActivityHandle[Any]]) -> Steps[None]:

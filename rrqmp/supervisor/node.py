@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from rrqmp.errors import StoreError
 from rrqmp.settings.table import Settings
-from rrqmp.shared_state.board import Board, Head, KillReason
+from rrqmp.shared_state.board import Board, Head, KillReason, Word
 from rrqmp.shared_state.exit_report import ExitReport
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.cycle import SlotIdent
 from rrqmp.store.calls.ends import ReclaimCause
+from rrqmp.store.calls.hasten import awaited
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.supervisor.application import Application, TemplateEvents
@@ -88,7 +89,7 @@ class Node:
         )
         self.crew = Crew(parts.board, self.ladder, events, names)
         self.crew.slots = [Slot(number) for number in range(parts.settings.max_workers)]
-        self.compensation = Compensation(self.crew, parts.settings.max_waiting)
+        self.compensation = Compensation(self.crew, parts.settings.max_waiting, self._is_awaited)
         self.cancels = Cancels(self.crew, self.ladder, parts.settings.cancel_grace)
         self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
         self.watch = DeadlineWatch(
@@ -191,6 +192,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         self.watch.stop()
+        await self.compensation.stop()
         for timer in self.due.values():
             timer.stop()
         if self._listener is not None:
@@ -256,6 +258,17 @@ class Node:
         ident = SlotIdent(self.crew.node, slot.number, slot.next_inc())
         await settle_slot(self.parts.store, self.parts.queues, self.parts.rules, ident, report)
         self.crew.succession.settled(slot)
+
+    async def _is_awaited(self) -> bool:
+        """Whether what a handler here waits for stands ready in front of its queue. Raises `StoreError`."""
+        pages = [handle.page for handle in self.crew.roster if handle.page.waiting]
+        for place, keys in enumerate(self.parts.queues):
+            waiters = [page.activity_id().strip() for page in pages if page.words[Word.QUEUE] == place]
+            if not waiters:
+                continue
+            if await self.parts.store.run(awaited(keys, self.parts.types, waiters)):
+                return True
+        return False
 
     def _on_idle_gone(self) -> None:
         if not self._stopping:

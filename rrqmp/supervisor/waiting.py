@@ -4,17 +4,19 @@ Nothing is done per activity: a worker pokes when a wait has lasted some millise
 board do the rest. Slots beyond the ordinary ones are opened while nobody is free, and closed some time after they were
 last needed, so that a handler which waits for one short activity after another costs one fork and not a thousand.
 
-A part of the extra ones is kept for when every worker waits. What any of them waits for stands first in the queue by
-then, and the one more that comes runs just that and leaves: had it a second claim it might begin a family of its own,
-and more families begun than there are slots would stand still for good.
+A part of the extra ones is kept for when every worker waits, and something that one of them waits for stands ready in
+front of the queue. The one more that comes then runs just that and leaves: had it a second claim it might begin a
+family of its own, and more families begun than there are slots would stand still for good.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from rrqmp.errors import StoreError
 from rrqmp.shared_state.board import WorkerState
 from rrqmp.supervisor.crew import Crew
 from rrqmp.supervisor.log import LOGGER
@@ -28,9 +30,11 @@ _KEPT_SHARE: Final = 4
 class Compensation:
     """Keeps as many workers that do not wait as the crew was made with, up to `most` extra ones."""
 
-    def __init__(self, crew: Crew, most: int) -> None:
+    def __init__(self, crew: Crew, most: int, is_awaited: Callable[[], Awaitable[bool]]) -> None:
         self._crew = crew
         self._most = most
+        self._is_awaited = is_awaited
+        self._asking: asyncio.Task[None] | None = None
         self._most_at_will = most - most // _KEPT_SHARE
         self._ordinary = len(crew.slots)
         # Since when there were more extra slots than waits, and the most waits since then.
@@ -55,11 +59,29 @@ class Compensation:
         if wanted > len(extra) and not free:
             self._open(wanted - len(extra))
         elif waiting and waiting == len(filled):
-            if waiting < self._ordinary + self._most:
-                self._open(1, Tenure.ONCE)
-            else:
+            if waiting >= self._ordinary + self._most:
                 self._tell(waiting)
+            elif self._asking is None or self._asking.done():
+                self._asking = asyncio.get_running_loop().create_task(self._rescue())
         self._close(extra, wanted)
+
+    async def stop(self) -> None:
+        """Asks no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    async def _rescue(self) -> None:
+        """One more if that brings somebody on; else the next look asks again."""
+        try:
+            is_awaited = await self._is_awaited()
+        except StoreError:
+            # The heartbeat tells of the outage.
+            return
+        filled = [slot for slot in self._crew.slots if slot.tenure is not Tenure.CLOSED]
+        everybody_waits = all(slot.worker is not None and slot.worker.page.waiting for slot in filled)
+        if is_awaited and everybody_waits and not self._crew.draining:
+            self._open(1, Tenure.ONCE)
 
     def _open(self, count: int, tenure: Tenure = Tenure.OPEN) -> None:
         slots = self._crew.slots

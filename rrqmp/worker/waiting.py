@@ -54,3 +54,8 @@ class WaitMark:
         place = self._record.words[Word.QUEUE]
         queue = self._queues[place] if place < len(self._queues) else ""
         return queue, self._record.page.activity_id().strip()
+
+    def hastened(self) -> None:
+        """Wakes the supervisor, which may have found nothing to do at its last look."""
+        if os.getpid() == self._pid:
+            self._record.poke()

@@ -45,14 +45,19 @@ def test_wide_and_recursive_families_end_on_two_workers(queue: Queue, supervise:
         completed(queue, one)
 
 
-@pytest.mark.parametrize("kind", [pytest.param("fan", marks=pytest.mark.once), "async_parent"])
+FAMILIES = {"fan": [3] * 40, "async_parent": [{"depth": 1}] * 30, "waits_for_stumbling": [2] * 30}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["async_parent", *[pytest.param(kind, marks=pytest.mark.once) for kind in ("fan", "waits_for_stumbling")]],
+)
 def test_more_families_than_may_wait_at_once_end_one_after_another(
     queue: Queue, supervise: Supervise, kind: str
 ) -> None:
     supervised = supervise(app=APP, workers=2, max_waiting=8)
     # All children of the first stand behind the last parent.
-    payloads = [3] * 40 if kind == "fan" else [{"depth": 1}] * 30
-    for one in queue.submit_many(kind, payloads):
+    for one in queue.submit_many(kind, FAMILIES[kind]):
         completed(queue, one)
     assert len(supervised.workers()) <= 10
 

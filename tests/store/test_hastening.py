@@ -7,7 +7,8 @@ import pytest
 from rrqmp.model.attempt import Ending
 from rrqmp.model.ids import new_activity_id
 from rrqmp.store.calls.enqueue import Submission, enqueue
-from rrqmp.store.calls.hasten import hasten
+from rrqmp.store.calls.gates import limit, pause
+from rrqmp.store.calls.hasten import awaited, hasten
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
@@ -71,3 +72,25 @@ def test_strangers_value_in_place_of_the_ready_set_changes_nothing(store: Blocki
     store.command("DEL", keys.activity(child))
     store.command("SET", keys.activity(child), "x")
     assert store.run(hasten(keys, parent, [child])) == 0
+
+
+def test_awaited_is_what_stands_ready_in_front_of_a_waiter(store: BlockingConnection, keys: QueueKeys) -> None:
+    def asked(*waiters: str, types: tuple[str, ...] = ("other", "t")) -> bool:
+        return store.run(awaited(keys, types, waiters))
+
+    [parent, _] = submit(store, keys, 2)
+    assert Slot(store, keys).claim() == [parent]
+    [child] = submit(store, keys, 1)
+    assert not asked(parent)
+    store.run(hasten(keys, parent, [child]))
+    assert asked("unknown", parent)
+    # Nobody waits, nobody here may run it, or nobody anywhere.
+    assert not asked()
+    assert not asked(child)
+    assert not asked(parent, types=("other",))
+    assert not asked(parent, types=())
+    store.run(limit(keys, "t", 1))
+    assert not asked(parent)
+    store.run(limit(keys, "t", None))
+    store.run(pause(keys, "t"))
+    assert not asked(parent)

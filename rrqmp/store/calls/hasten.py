@@ -19,5 +19,14 @@ def hasten(keys: QueueKeys, waiter: str, activity_ids: Sequence[str]) -> Call[in
     return Call(load_script("hasten"), keys.script_keys, (waiter, *activity_ids), _read)
 
 
+def awaited(keys: QueueKeys, types: Sequence[str], waiters: Sequence[str]) -> Call[bool]:
+    """Whether one of these types has something ready in front of one of these running activities."""
+    return Call(load_script("awaited"), keys.script_keys, (len(types), *types, *waiters), _read_truth)
+
+
 def _read(reply: Any) -> int:
     return int(reply)
+
+
+def _read_truth(reply: Any) -> bool:
+    return bool(reply)

@@ -11,6 +11,7 @@ from notes import App, note, wait_for
 
 from rrqmp.client.batch import as_completed
 from rrqmp.client.executor import ActivityExecutor
+from rrqmp.errors import Retry
 from rrqmp.handling.context import ActivityContext
 
 engine = App()
@@ -114,3 +115,16 @@ async def async_parent(payload: Any, context: ActivityContext) -> int:
     """Waits for children on a loop, which wait themselves."""
     batch = await context.activity_executor.execute_many("nested", [payload["depth"]] * 2)
     return sum(await batch.results())
+
+
+@engine.add
+def stumbles(payload: Any, context: ActivityContext) -> int:
+    """Needs a second attempt."""
+    if context.attempt == 1:
+        raise Retry("once more", delay=0.01)
+    return 1
+
+
+@engine.add
+def waits_for_stumbling(count: int, context: ActivityContext) -> int:
+    return sum(context.activity_executor.execute_many("stumbles", [0] * count).results())
