@@ -64,7 +64,10 @@ def test_strangers_get_a_short_answer_or_none_and_in_time(observed: Supervised) 
         with contextlib.suppress(ConnectionResetError):
             assert slow.recv(10) == b""
         assert 1 < time.monotonic() - began < 8
-    assert get(observed)[0] == 200
+    assert get(observed, "/healthz")[:2] == (200, "ok\n")
+    assert get(observed, "/readyz")[:2] == (200, "ok\n")
+    status, _, headers = get(observed)
+    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
 
 
 @contextlib.contextmanager
@@ -113,6 +116,7 @@ def test_hundred_silent_connections_keep_nobody_out_and_delay_no_kill(observed: 
     assert get(observed, "/readyz")[0] == 200
 
 
+@pytest.mark.once
 def test_port_in_use_ends_the_start_and_is_named(supervise: Supervise) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -124,6 +128,7 @@ def test_port_in_use_ends_the_start_and_is_named(supervise: Supervise) -> None:
     assert "Traceback" not in running.log
 
 
+@pytest.mark.once
 def test_missing_library_is_named_with_its_remedy(supervise: Supervise, tmp_path: Path) -> None:
     # What an environment without the extra says to an import.
     hidden = "raise ModuleNotFoundError(\"No module named 'prometheus_client'\", name='prometheus_client')"
@@ -134,6 +139,7 @@ def test_missing_library_is_named_with_its_remedy(supervise: Supervise, tmp_path
     assert "pip install rrqmp[prometheus]" in running.log
 
 
+@pytest.mark.once
 def test_redis_away_is_told_and_the_rest_is_still_there(own_server: EmbeddedServer, supervise: Supervise) -> None:
     running = supervise(app="counted:engine", app_dir=APPS, metrics_address="127.0.0.1:0", url=own_server.url, lease=1)
     assert scrape(running).value("redis_up") == 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.processes.conftest import Supervise
 from tests.processes.harness import Queue
 from tests.telemetry.collector import Collector
 from tests.telemetry.scraping import APPS
 
 
+@pytest.mark.once
 def test_counts_and_durations_reach_the_collector_when_a_worker_leaves(
     supervise: Supervise, queue: Queue, collector: Collector
 ) -> None:

@@ -12,22 +12,27 @@ from rrqmp.telemetry.runner import NoopTelemetry, OtelTelemetry, RunnerJob, init
 from tests.telemetry.collector import Collector
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-JOB = RunnerJob(
-    job_id="j1",
-    function="greet",
-    queue="rrq:queue:default",
-    attempt=2,
-    worker_id="w1",
-    enqueued_at=time.time() - 1,
-    deadline=time.time() + 5,
-    trace={"traceparent": PARENT, "tracestate": "v=1"},
-    correlation={"tenant": "acme"},
-)
 
 
-def test_span_continues_the_producers_trace(to_collector: Collector) -> None:
+@pytest.fixture
+def job() -> RunnerJob:
+    """Waited for a second, and has five left."""
+    return RunnerJob(
+        job_id="j1",
+        function="greet",
+        queue="rrq:queue:default",
+        attempt=2,
+        worker_id="w1",
+        enqueued_at=time.time() - 1,
+        deadline=time.time() + 5,
+        trace={"traceparent": PARENT, "tracestate": "v=1"},
+        correlation={"tenant": "acme"},
+    )
+
+
+def test_span_continues_the_producers_trace(to_collector: Collector, job: RunnerJob) -> None:
     telemetry = OtelTelemetry("greeter")
-    with telemetry.runner_span(JOB) as span:
+    with telemetry.runner_span(job) as span:
         assert trace.get_current_span().get_span_context().is_valid
         span.ended("retry", error_message="busy", error_type="busy", retry_delay=2.5)
     telemetry.close()
@@ -45,10 +50,10 @@ def test_span_continues_the_producers_trace(to_collector: Collector) -> None:
     assert 0 < told["rrq.deadline_remaining_ms"] <= 5000
 
 
-def test_span_of_a_killed_request_has_the_times_it_had(to_collector: Collector) -> None:
+def test_span_of_a_killed_request_has_the_times_it_had(to_collector: Collector, job: RunnerJob) -> None:
     telemetry = OtelTelemetry()
     began = time.time() - 3
-    telemetry.record_span(JOB, "timeout", began=began, ended=began + 2, error_message="killed at its deadline")
+    telemetry.record_span(job, "timeout", began=began, ended=began + 2, error_message="killed at its deadline")
     telemetry.close()
     span = to_collector.one("rrq.runner")
     assert abs(span.end - span.start - 2e9) < 1e6
@@ -73,14 +78,14 @@ def test_metrics_have_the_names_of_the_rust_runner(to_collector: Collector) -> N
     assert metrics["rrq_runner_job_duration_ms"][0].sum == 12.5
 
 
-def test_fork_gets_providers_of_its_own(to_collector: Collector) -> None:
+def test_fork_gets_providers_of_its_own(to_collector: Collector, job: RunnerJob) -> None:
     telemetry = OtelTelemetry()
-    with telemetry.runner_span(JOB):
+    with telemetry.runner_span(job):
         pass
     telemetry.close()
     pid = os.fork()
     if pid == 0:
-        with telemetry.runner_span(JOB):
+        with telemetry.runner_span(job):
             pass
         telemetry.close()
         os._exit(0)
@@ -88,12 +93,12 @@ def test_fork_gets_providers_of_its_own(to_collector: Collector) -> None:
     assert {span.resource["process.pid"] for span in to_collector.named("rrq.runner", 2)} == {os.getpid(), pid}
 
 
-def test_without_an_endpoint_nothing_is_sent_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_endpoint_nothing_is_sent_and_nothing_fails(monkeypatch: pytest.MonkeyPatch, job: RunnerJob) -> None:
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
         monkeypatch.delenv(name)
     init_tracing("greeter")
     telemetry = OtelTelemetry()
-    with telemetry.runner_span(JOB) as span:
+    with telemetry.runner_span(job) as span:
         span.ended("success")
     telemetry.job_ended("greet", "success", 1)
     began = time.monotonic()
@@ -101,9 +106,9 @@ def test_without_an_endpoint_nothing_is_sent_and_nothing_fails(monkeypatch: pyte
     assert time.monotonic() - began < 1
 
 
-def test_noop_takes_everything() -> None:
+def test_noop_takes_everything(job: RunnerJob) -> None:
     telemetry = NoopTelemetry()
-    with telemetry.runner_span(JOB) as span:
+    with telemetry.runner_span(job) as span:
         span.ended("error")
     telemetry.inflight(1)
     telemetry.close()

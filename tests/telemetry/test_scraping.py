@@ -12,7 +12,7 @@ from rrqmp.model.status import ActivityStatus
 from rrqmp.store.calls.cancel import cancel
 from tests.processes.conftest import Supervise
 from tests.processes.harness import RULES, Queue, Supervised
-from tests.telemetry.scraping import APPS, get, scrape, scraped
+from tests.telemetry.scraping import APPS, scraped
 
 
 @pytest.fixture
@@ -103,17 +103,3 @@ def test_queue_and_slots_are_shown(observed: Any, queue: Queue) -> None:
     assert page.value("queue_oldest_age_seconds", queue=name) > 0
     assert (page.value("worker_slots", state="busy"), page.value("worker_slots", state="idle")) == (1, 0)
     assert page.value("redis_up") == 1
-
-
-def test_pages_for_health_and_for_strangers(observed: Any) -> None:
-    running = observed()
-    assert get(running, "/healthz")[:2] == (200, "ok\n")
-    assert get(running, "/readyz")[:2] == (200, "ok\n")
-    assert get(running, "/")[0] == 404
-    status, _, headers = get(running)
-    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-    assert scrape(running).families
-
-
-def test_without_an_address_there_is_no_door(supervise: Supervise) -> None:
-    assert "metrics http" not in supervise().log

@@ -32,6 +32,7 @@ def test_sink_is_told_each_ending_and_closed_at_the_stop(supervise: Supervise, q
     queue.ended(queue.submit("hang", timeout=0.1))
     eventually(lambda: read(tmp_path)["activity_timeout 1 hang"], seen=lambda: read(tmp_path))
     assert running.send(signal.SIGTERM).exit_code() == 0
+    assert "metrics http" not in running.log
     lines = read(tmp_path)
     assert lines["activity_completed 1 echo"] == 5
     assert lines["activity_execution True echo"] == 5
