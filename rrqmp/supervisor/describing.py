@@ -98,7 +98,7 @@ def _describe_slot(slot: Slot, queues: Sequence[str]) -> SlotDescription:
 
 
 def _describe_worker(number: int, handle: WorkerHandle, page: Page, queues: Sequence[str]) -> SlotDescription:
-    words, state = page.words, _state_of(handle)
+    words, state = page.words, state_of(handle)
     own_bytes = _own_bytes(handle)
     if not page.busy:
         return SlotDescription(slot=number, state=state, pid=handle.pid, own_bytes=own_bytes)
@@ -126,7 +126,8 @@ def _own_bytes(handle: WorkerHandle) -> int | None:
     return max(0, proc.resident_bytes(handle.pid) - base) if base and handle.pid else None
 
 
-def _state_of(handle: WorkerHandle) -> SlotState:
+def state_of(handle: WorkerHandle) -> SlotState:
+    """What a slot with this process does."""
     page = handle.page
     if handle.sentenced or handle.ordered is not KillReason.NONE:
         return SlotState.KILLING

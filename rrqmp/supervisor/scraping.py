@@ -11,14 +11,14 @@ from typing import Final
 
 from rrqmp.errors import StoreError
 from rrqmp.model.node import SlotState
-from rrqmp.shared_state.board import KillReason, Word
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.depths import BEGIN, Depths, depths
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from rrqmp.supervisor.crew import Crew
+from rrqmp.supervisor.describing import state_of
 from rrqmp.supervisor.measures import Measures
-from rrqmp.supervisor.worker_handle import Slot, Stage, Tenure
+from rrqmp.supervisor.worker_handle import Stage, Tenure
 from rrqmp.telemetry.exposition import Observed, pieces
 from rrqmp.telemetry.shared_counts import Counts, CountsFile
 from rrqmp.telemetry.vocabulary import MetricName
@@ -126,7 +126,11 @@ class Scraper:
         observed = Observed()
         for kind, number in sorted(self._measures.exits.items()):
             observed.put(MetricName.EXITS, number, kind)
-        states = Counter(slot_state(slot) for slot in self._crew.slots if slot.tenure is not Tenure.CLOSED)
+        states = Counter(
+            SlotState.EMPTY if slot.worker is None else state_of(slot.worker)
+            for slot in self._crew.slots
+            if slot.tenure is not Tenure.CLOSED
+        )
         for state in SlotState:
             observed.put(MetricName.SLOTS, states[state], state.value)
         for queue, depth in self._depths.items():
@@ -141,19 +145,3 @@ class Scraper:
             observed.put(MetricName.OLDEST_AGE, depth.first.oldest_us / 1e6, queue)
         observed.put(MetricName.REDIS_UP, len(self._depths) == len(self._queues))
         return observed
-
-
-def slot_state(slot: Slot) -> SlotState:
-    """What the slot does, as the board says it now."""
-    worker = slot.worker
-    if worker is None:
-        return SlotState.EMPTY
-    if worker.sentenced or worker.ordered is not KillReason.NONE:
-        return SlotState.KILLING
-    if worker.stage in (Stage.FORKING, Stage.STARTING):
-        return SlotState.STARTING
-    if worker.stage is Stage.LEAVING or worker.page.words[Word.DRAINING]:
-        return SlotState.DRAINING
-    if not worker.page.busy:
-        return SlotState.IDLE
-    return SlotState.WAITING if worker.page.waiting else SlotState.BUSY

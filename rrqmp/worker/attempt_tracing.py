@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +17,7 @@ from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.spec import Spec
 from rrqmp.shared_state.exit_report import BrokenAttempt, ExitReport
 from rrqmp.store.calls.cycle import Claim
+from rrqmp.telemetry.delivery import Courier
 
 if TYPE_CHECKING:
     # It stands on an extra, and is imported where somebody wants spans.
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 TracerFactory = Callable[[], Any]
 _RELEASED: Final = "released"
+_LAST_SPANS_SECONDS: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -41,11 +45,10 @@ class RunningSpan:
         with self._span.current():
             return bound.invoke(payload, context)
 
-    def end(self, outcome: Outcome) -> None:
-        """Outside the deadline: an exporter that takes its time is not the activity's fault."""
-        span = self._span
-        if span is not None:
-            self._tracing.guard(lambda: span.ended(*_ending(outcome)))
+    def end(self, outcome: Outcome, *, cancelled: bool) -> None:
+        """Outside the deadline: what an exporter does is not the activity's fault."""
+        if self._span is not None:
+            self._tracing.end(self._span, outcome, cancelled=cancelled)
 
 
 class AttemptTracing:
@@ -57,6 +60,11 @@ class AttemptTracing:
         self._node = node
         self._tracer: Tracer | None = None
         self._told = False
+        self._opening = threading.Lock()
+        # An application's own provider may do anything, and where a span ends there is no deadline.
+        self._courier: Courier[Callable[[], object]] | None = None
+        if make is not None:
+            self._courier = Courier("the tracer provider", self.guard)
 
     def begin(self, claim: Claim, queue: int, token: str, spec: Spec) -> RunningSpan:
         """The span of an attempt that is about to run."""
@@ -76,12 +84,19 @@ class AttemptTracing:
         )
         return RunningSpan(self, span)
 
+    def end(self, span: AttemptSpan, outcome: Outcome, *, cancelled: bool) -> None:
+        """The attempt is over, and what it came to is known."""
+        at = time.time()
+        self._later(lambda: _finish(span, outcome, at, cancelled=cancelled))
+
     def broken(self, report: ExitReport, broken: BrokenAttempt, record: ActivityRecord) -> None:
         """The span of an attempt that died with its process, with the times that it had."""
-        self.guard(lambda: self._tell_of(report, broken, record))
+        self._later(lambda: self._tell_of(report, broken, record))
 
     def close(self) -> None:
         """The worker leaves: what is left is exported, within two seconds."""
+        if self._courier is not None:
+            self._courier.close(lambda: None, _LAST_SPANS_SECONDS)
         tracer, self._tracer = self._tracer, None
         if tracer is not None:
             self.guard(tracer.close)
@@ -90,11 +105,17 @@ class AttemptTracing:
         """What it returns; `None` if it raises, which is logged once."""
         try:
             return call()
-        except Exception as error:
+        except BaseException as error:
             if not self._told:
                 self._told = True
                 _log.error("a span could not be made or ended; this is told once a worker", exc_info=error)
             return None
+
+    def _later(self, call: Callable[[], object]) -> None:
+        if self._courier is None:
+            self.guard(call)
+        else:
+            self._courier.send(call)
 
     def _tell_of(self, report: ExitReport, broken: BrokenAttempt, record: ActivityRecord) -> None:
         from rrqmp.telemetry.tracing import Failure
@@ -143,11 +164,13 @@ class AttemptTracing:
         )
 
     def _open(self) -> Tracer:
-        if self._tracer is None:
-            from rrqmp.telemetry.tracing import Tracer
+        # The courier opens it where the first span is that of a predecessor.
+        with self._opening:
+            if self._tracer is None:
+                from rrqmp.telemetry.tracing import Tracer
 
-            self._tracer = Tracer(self._make)
-        return self._tracer
+                self._tracer = Tracer(self._make)
+            return self._tracer
 
 
 def open_tracing(choice: object, queues: list[str], node: str) -> AttemptTracing | None:
@@ -157,10 +180,15 @@ def open_tracing(choice: object, queues: list[str], node: str) -> AttemptTracing
     return AttemptTracing(choice if callable(choice) else None, queues, node)
 
 
-def _ending(outcome: Outcome) -> tuple[Any, ...]:
+def _finish(span: AttemptSpan, outcome: Outcome, at: float, *, cancelled: bool) -> None:
     from rrqmp.telemetry.tracing import Failure
 
     if isinstance(outcome, Raised):
         kind = AttemptKind.TIMED_OUT if outcome.timed_out else AttemptKind.FAILED
-        return kind.value, Failure(error=outcome.error, message=outcome.message, traceback=outcome.traceback)
-    return (_RELEASED if isinstance(outcome, Released) else AttemptKind.COMPLETED.value,)
+        if cancelled:
+            # Whatever it raised: so its activity has ended.
+            kind = AttemptKind.CANCELLED
+        failure = Failure(error=outcome.error, message=outcome.message, traceback=outcome.traceback)
+        span.ended(kind.value, failure, at=at)
+    else:
+        span.ended(_RELEASED if isinstance(outcome, Released) else AttemptKind.COMPLETED.value, at=at)

@@ -85,7 +85,6 @@ class Runner:
             return self._corrupt(claim, batch.token, f"no handler here for {activity_type!r}"), 0
         if self.metrics.on:
             self.metrics.claimed(self._queues[batch.queue], activity_type, claim.waited_us)
-        span = self.tracing.begin(claim, batch.queue, batch.token, spec) if self.tracing is not None else None
         timeout_ns = round(registration.timeout_for(spec) * _NS)
         soft = spec.soft_timeout or registration.soft_timeout
         soft_ns = 0
@@ -102,6 +101,7 @@ class Runner:
             soft_ns=soft_ns,
         )
         # From here to the end all is inside the deadline: the handler's making, the decoding, the run, the encoding.
+        span = self.tracing.begin(claim, batch.queue, batch.token, spec) if self.tracing is not None else None
         bound = self.invoker.prepare(activity_type)
         if bound is None:
             raise LookupError(f"{activity_type!r} is registered and has no handler")
@@ -113,7 +113,7 @@ class Runner:
         run_ns = monotonic_ns() - started
         self._dumps.mend()
         if span is not None:
-            span.end(outcome)
+            span.end(outcome, cancelled=self._signals.cancelled())
         if isinstance(outcome, Returned):
             settlement = self._completed(claim, batch, spec, outcome, run_ns)
         elif isinstance(outcome, Released):

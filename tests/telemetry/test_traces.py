@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from rrqmp import ActivityExecutor, ActivityTimedOut
+from rrqmp.model.status import ActivityStatus
 from rrqmp.store.embedded import EmbeddedServer
 from tests.processes.conftest import Supervise
 from tests.processes.harness import Queue, Supervised
@@ -108,3 +109,22 @@ def test_collector_that_is_not_there_costs_no_outcome(supervise: Supervise, queu
     began = time.monotonic()
     assert running.send(signal.SIGTERM).exit_code() == 0
     assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("kind", ["hangs", "fails", "works"])
+def test_provider_of_the_application_changes_no_outcome_whatever_it_does(
+    supervise: Supervise, queue: Queue, collector: Collector, kind: str
+) -> None:
+    environment = {**collector.environment, "PROVIDER_KIND": kind}
+    running = supervise(app="own_provider:engine", app_dir=APPS, workers=1, environment=environment)
+    records = queue.all_ended(queue.submit_many("pid", range(5)))
+    assert len({record.result for record in records}) == 1
+    queue.ended(queue.submit("hang", timeout=0.2))
+    [record] = queue.all_ended([queue.submit("pid")])
+    assert record.status is ActivityStatus.COMPLETED
+    if kind == "works":
+        assert collector.one("process hang").attributes["rrqmp.activity.outcome"] == "timed_out"
+        assert len(collector.named("process pid", 6)) == 6
+    if kind == "fails":
+        running.logged("a span could not be made or ended")
+    assert running.send(signal.SIGTERM).exit_code() == 0
