@@ -34,7 +34,7 @@ from rrqmp.pool.site import Site
 from rrqmp.store.calls.enqueue import Acceptance, Submission, enqueue
 from rrqmp.store.calls.forget import FORGET_BITE, forget
 
-_RESULTS: Final = Codec(str)
+_RESULTS: Final = Codec(bytes)
 _ACCEPTED: Final = (Acceptance.CREATED, Acceptance.EXISTS)
 
 
@@ -232,7 +232,11 @@ class Dispatcher:
             future.set_running_or_notify_cancel()
 
     def _send(self, reach: Reach) -> None:
-        room = self._ahead.most() - len(self._sent)
+        most = self._ahead.most()
+        room = most - len(self._sent)
+        if room < min(len(self._pending), most // 2):
+            # A few at a time would cost a round trip each, and there is still work for everybody.
+            return
         calls: list[PendingCall] = []
         while self._pending and len(calls) < room:
             call = self._pending.popleft()

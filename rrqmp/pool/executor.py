@@ -110,7 +110,14 @@ class PoolExecutor(Submitting):
             place = remote_place(max_workers, redis_url, key, queue, payload_limit)
         site, signer, workers = place
         dispatcher = Dispatcher(site, signer, workers)
-        super().__init__(Submitter(dispatcher, signer, site.limit, check_seconds(valid_for, "valid_for")), PLAIN)
+        submitter = Submitter(
+            dispatcher,
+            signer,
+            limit=site.limit,
+            valid_seconds=check_seconds(valid_for, "valid_for"),
+            is_remote=redis_url is not None,
+        )
+        super().__init__(submitter, PLAIN)
         # The thread does not know us: an executor that nobody holds any more ends it, after what was submitted.
         weakref.finalize(self, dispatcher.abandon).atexit = False
 

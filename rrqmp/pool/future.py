@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+from rrqmp.client.blocked_slot import Blocked
 
 T = TypeVar("T")
 
@@ -15,7 +18,22 @@ class PoolFuture(Future[T]):
     can be cancelled.
     """
 
-    def __init__(self, activity_id: str, what: str) -> None:
+    def __init__(self, activity_id: str, what: str, *, on_shared_workers: bool) -> None:
         super().__init__()
         self.activity_id = activity_id
         self.what = what
+        # Workers of a pool's own are as many as were asked for: one that waits for them takes nobody's place.
+        self._on_shared_workers = on_shared_workers
+
+    def result(self, timeout: float | None = None) -> T:
+        """As the standard library's; inside a worker the supervisor puts another in its place meanwhile."""
+        with self._blocked():
+            return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """As the standard library's; inside a worker the supervisor puts another in its place meanwhile."""
+        with self._blocked():
+            return super().exception(timeout)
+
+    def _blocked(self) -> AbstractContextManager[Any]:
+        return Blocked() if self._on_shared_workers and not self.done() else nullcontext()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
+from pickle import loads
 from typing import Final
 
 import msgspec
@@ -14,7 +14,7 @@ from rrqmp.handling.context import ActivityContext
 from rrqmp.handling.handler import ActivityHandler
 from rrqmp.model.units import MOST_SECONDS
 from rrqmp.pool.pickling import Reply, ReplyKind, SentCall, reply_error, reply_value
-from rrqmp.pool.signing import Direction, Signer
+from rrqmp.pool.signing import Direction, Signer, text_bytes
 from rrqmp.settings.resolution import CONFIG_VARIABLE
 
 RESULT_VALID_SECONDS: Final = 86_400.0
@@ -29,7 +29,7 @@ class Preparation(msgspec.Struct, frozen=True):
     environment: Mapping[str, str] = {}
 
 
-class CallHandler(ActivityHandler[str, str]):
+class CallHandler(ActivityHandler[bytes, bytes]):
     """Runs calls of `PoolExecutor`s that hold the same key."""
 
     activity_type = Direction.CALL.value
@@ -43,7 +43,7 @@ class CallHandler(ActivityHandler[str, str]):
         self._unready: Reply | None = None
         self._signers: dict[str, Signer] = {}
 
-    def handle(self, payload: str, context: ActivityContext) -> str:
+    def handle(self, payload: bytes, context: ActivityContext) -> bytes:
         """The parcel of the reply. Whatever the call raises is a reply too, and signed; only a refusal is not."""
         signer = self._signers.get(context.queue_name)
         if signer is None:
@@ -58,9 +58,10 @@ class CallHandler(ActivityHandler[str, str]):
             raise NonRetry(f"attempt {context.attempt} of a call that may run {1 + call.max_retries} times")
         reply = self._run(call, context)
         parcel = self._sealed(signer, reply, context.activity_id)
-        if len(parcel) > self._limit:
+        size = text_bytes(parcel)
+        if size > self._limit:
             words = (
-                f"the result is {len(parcel)} bytes as it is sent, at most {self._limit}: write the bulk to a file and "
+                f"the result is {size} bytes as it is sent, at most {self._limit}: write the bulk to a file and "
                 "return its path, or raise payload_limit"
             )
             parcel = self._sealed(signer, Reply(ReplyKind.TOO_LARGE, words=words), context.activity_id)
@@ -72,16 +73,16 @@ class CallHandler(ActivityHandler[str, str]):
         if self._unready is not None:
             return self._unready
         try:
-            function, args, kwargs = pickle.loads(call.pickled)
+            function, args, kwargs = loads(call.pickled)
             return reply_value(function(*args, **kwargs))
         except BaseException as error:
             if context.attempt <= call.max_retries:
                 raise Retry(f"{type(error).__name__}: {error}") from error
             return reply_error(error)
 
-    def _sealed(self, signer: Signer, reply: Reply, activity_id: str) -> str:
+    def _sealed(self, signer: Signer, reply: Reply, activity_id: str) -> bytes:
         body = _encoder.encode(reply)
-        return signer.seal(Direction.RESULT, activity_id, body, valid_seconds=RESULT_VALID_SECONDS).decode()
+        return signer.seal(Direction.RESULT, activity_id, body, valid_seconds=RESULT_VALID_SECONDS)
 
 
 def _prepare(preparation: Preparation) -> Reply | None:
@@ -91,7 +92,7 @@ def _prepare(preparation: Preparation) -> Reply | None:
     if not preparation.initializer:
         return None
     try:
-        initializer, args = pickle.loads(preparation.initializer)
+        initializer, args = loads(preparation.initializer)
         initializer(*args)
     except BaseException as error:  # noqa: BLE001 - user code
         failed = reply_error(error)

@@ -17,23 +17,26 @@ from rrqmp.model.spec import Spec
 from rrqmp.pool.dispatcher import Dispatcher, PendingCall
 from rrqmp.pool.future import PoolFuture
 from rrqmp.pool.pickling import SentCall, pickle_call, run_chunk
-from rrqmp.pool.signing import Direction, Signer
+from rrqmp.pool.signing import Direction, Signer, text_bytes
 
 # How long a result waits for a client that is away.
 _RESULT_TTL_SECONDS: Final = 3600.0
 _ENDLESS: Final = 2**31
 _ONCE: Final = RetryPolicy(max_retries=0)
 _encoder: Final = msgspec.msgpack.Encoder()
+# Bytes become base64: the payload of every activity is JSON.
+_json: Final = msgspec.json.Encoder()
 
 
 class CallOptions(TypedDict, total=False):
     """Keywords of `PoolExecutor.options`; durations are seconds or timedeltas, `None` leaves the default.
 
-    `timeout` kills the call. `max_retries` (default 0) runs it again after an exception or a time-out, never after a
-    crash.
+    `timeout` kills the call, `soft_timeout` raises `SoftTimeout` in it. `max_retries` (default 0) runs it again after
+    an exception or a time-out, never after a crash.
     """
 
     timeout: float | timedelta | None
+    soft_timeout: float | timedelta | None
     max_retries: int | None
     retry: RetryPolicy | None
     priority: ActivityPriority | None
@@ -61,10 +64,13 @@ PLAIN: Final = plan_call(check_options({}))
 class Submitter:
     """Pickles and seals calls in the caller's thread and hands them to the pool's."""
 
-    __slots__ = ("_limit", "_signer", "_valid_seconds", "dispatcher")
+    __slots__ = ("_is_remote", "_limit", "_signer", "_valid_seconds", "dispatcher")
 
-    def __init__(self, dispatcher: Dispatcher, signer: Signer, limit: int, valid_seconds: float) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, signer: Signer, *, limit: int, valid_seconds: float, is_remote: bool
+    ) -> None:
         self.dispatcher = dispatcher
+        self._is_remote = is_remote
         self._signer = signer
         self._limit = limit
         self._valid_seconds = valid_seconds
@@ -85,7 +91,7 @@ class Submitter:
         self, plan: CallPlan, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> PoolFuture[Any]:
         self.dispatcher.refuse_when_closed()
-        future: PoolFuture[Any] = PoolFuture(new_activity_id(), name)
+        future: PoolFuture[Any] = PoolFuture(new_activity_id(), name, on_shared_workers=self._is_remote)
         try:
             payload = self._seal(future, plan, pickle_call(function, args, kwargs))
         except Exception as error:  # noqa: BLE001 - reducers of user objects raise what they like
@@ -98,12 +104,13 @@ class Submitter:
     def _seal(self, future: PoolFuture[Any], plan: CallPlan, pickled: bytes) -> bytes:
         body = _encoder.encode(SentCall(pickled, plan.max_retries))
         parcel = self._signer.seal(Direction.CALL, future.activity_id, body, valid_seconds=self._valid_seconds)
-        if len(parcel) + 2 > self._limit:
+        size = text_bytes(parcel)
+        if size > self._limit:
             raise PayloadTooLarge(
-                f"{future.what}: the call is {len(parcel) + 2} bytes as it is sent, at most {self._limit}: pass the "
+                f"{future.what}: the call is {size} bytes as it is sent, at most {self._limit}: pass the "
                 "path of a file instead of its content, or raise payload_limit"
             )
-        return b'"' + parcel + b'"'
+        return _json.encode(parcel)
 
 
 def _name(function: object) -> str:

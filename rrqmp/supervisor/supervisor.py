@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import time
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from rrqmp.errors import StoreError
 from rrqmp.kernel.marked import kill_marked
+from rrqmp.kernel.pidfd import open_pidfd
 from rrqmp.settings.resolution import Resolved, SettingsInputs
 from rrqmp.settings.table import Settings
 from rrqmp.shared_state.board import Board
@@ -58,6 +60,7 @@ class Supervisor:
         self._parent: ParentLink | None = None
         self._application: Application | None = None
         self._embedded: EmbeddedServer | None = None
+        self._server_pidfd = -1
         self._store: AsyncStore | None = None
         self._observing: Observing | None = None
         self._board: Board | None = None
@@ -112,6 +115,9 @@ class Supervisor:
             if not self._owing:
                 remove_board(self._board, self._board_path)
             self._board.close()
+        if self._server_pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._server_pidfd)
+            os.close(self._server_pidfd)
         if self._embedded is not None:
             self._embedded.close()
         if self._launch is not None and self._launch.own_folder:
@@ -140,6 +146,10 @@ class Supervisor:
         types = preparation.served_types(settings, report)
         rules = rules_of(settings)
         self._embedded = preparation.start_embedded(settings.redis_url)
+        if self._embedded is not None and self._embedded.place.in_memory and self._embedded.pid is not None:
+            # With it goes all that was accepted: nobody can go on, and whoever waits must hear of it.
+            self._server_pidfd = open_pidfd(self._embedded.pid)
+            asyncio.get_running_loop().add_reader(self._server_pidfd, self._on_server_death)
         self._store = AsyncStore(settings.redis_url, name=f"rrqmp-supervisor-{settings.node}")
         facts = await preparation.wait_for_server(self._store, settings.start_timeout)
         for warning in facts.warnings:
@@ -199,6 +209,12 @@ class Supervisor:
     def _on_look(self) -> None:
         if self._node is not None:
             asyncio.get_running_loop().create_task(log_slots(list(self._node.crew.roster)))
+
+    def _on_server_death(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._server_pidfd)
+        if not self._wished.is_set():
+            self._failure = StartFailure(ExitCode.REDIS_UNREACHABLE, "the server that keeps no file has died")
+            self._wished.set()
 
     def _on_boot_loop(self, reason: str) -> None:
         self._failure = StartFailure(ExitCode.BOOT_LOOP, reason)

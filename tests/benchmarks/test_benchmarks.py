@@ -27,6 +27,7 @@ CASES = {
     "cancel": (["--count", "2"], "hard cancel to the death, p99"),
     "metrics": (["--count", "300", "--repetitions", "1", "--kills", "2"], "a no-op with all off, worker"),
     "revive": (["--count", "250"], "revive all / bare script"),
+    "pool": (["--count", "80", "--repetitions", "1"], "small calls / ProcessPoolExecutor"),
     "cancel_races": (["--count", "1600"], "activities that a cancel was not meant for"),
 }
 

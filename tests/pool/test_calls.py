@@ -16,7 +16,14 @@ import numpy as np
 import pytest
 
 from rrqmp import PoolExecutor
-from rrqmp.errors import ActivityCrashed, ActivityFailed, ActivityTimedOut, ConfigurationError, PayloadTooLarge
+from rrqmp.errors import (
+    ActivityCrashed,
+    ActivityFailed,
+    ActivityTimedOut,
+    ConfigurationError,
+    PayloadTooLarge,
+    SoftTimeout,
+)
 from tests.processes.harness import eventually
 
 
@@ -127,6 +134,17 @@ def test_timeout_kills_the_one_call_that_carries_it(shared_pool: PoolExecutor, t
     assert slow.result() is None
     assert path.read_text() == "ran\n"
     assert shared_pool.options(timeout=20).submit(pow, 2, 3).result() == 8
+
+
+def test_soft_limit_is_raised_in_the_call(shared_pool: PoolExecutor) -> None:
+    def tidy() -> str:
+        try:
+            time.sleep(20)
+        except SoftTimeout:
+            return "tidied up"
+        return "slept"
+
+    assert shared_pool.options(soft_timeout=0.2, timeout=20).submit(tidy).result() == "tidied up"
 
 
 def test_retries_only_where_they_are_asked_for(shared_pool: PoolExecutor, tmp_path: Path) -> None:

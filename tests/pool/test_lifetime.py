@@ -54,6 +54,7 @@ def test_pool_is_closed_twice_and_takes_nothing_after() -> None:
         pool.options(timeout=1).submit(pow, 2, 3)
 
 
+@pytest.mark.once
 def test_shutdown_cancels_what_waits_and_lets_end_what_runs() -> None:
     pool = PoolExecutor(1)
     assert pool.submit(pow, 2, 3).result() == 8
@@ -100,6 +101,7 @@ def test_wrong_keywords_are_named_before_anything_starts() -> None:
             PoolExecutor(**keywords)  # type: ignore[arg-type]
 
 
+@pytest.mark.once
 def test_supervisor_that_dies_breaks_the_pool() -> None:
     before = {child.pid for child in psutil.Process().children()}
     pool = PoolExecutor(1)
@@ -139,6 +141,7 @@ def refuse() -> None:
     raise ValueError("no licence")
 
 
+@pytest.mark.once
 def test_initializer_that_raises_breaks_the_pool() -> None:
     pool = PoolExecutor(1, initializer=refuse)
     future = pool.submit(pow, 2, 3)
@@ -253,6 +256,7 @@ def test_control_c_ends_a_program_with_what_it_runs(run_program: Run, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["program.py"]
 
 
+@pytest.mark.once
 def test_settings_of_the_program_are_not_the_pools_and_reach_its_calls(
     run_program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +280,7 @@ def test_settings_of_the_program_are_not_the_pools_and_reach_its_calls(
     assert out == ("RRQMP_KEY=the key of another deployment RRQMP_QUEUES=others RRQMP_REDIS_URL=redis://127.0.0.1:1\n")
 
 
+@pytest.mark.once
 def test_no_key_is_on_a_command_line_or_in_an_environment(shared_pool: PoolExecutor) -> None:
     shared_pool.submit(pow, 2, 3).result()
     key = shared_pool._submitter.dispatcher._site.key  # type: ignore[attr-defined]
@@ -297,6 +302,7 @@ def test_call_may_have_a_pool_of_its_own(shared_pool: PoolExecutor) -> None:
     assert shared_pool.submit(nested, 7).result() == 49
 
 
+@pytest.mark.once
 def test_killed_call_takes_its_own_pool_along(shared_pool: PoolExecutor, tmp_path: Path) -> None:
     path = tmp_path / "pids"
 
