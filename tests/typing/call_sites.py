@@ -27,6 +27,7 @@ from rrqmp import (
     Batch,
     OnDuplicate,
     PreparedActivity,
+    Progress,
     QueueStats,
     RedisConfig,
     Release,
@@ -245,6 +246,9 @@ assert_type(future.status(), ActivityStatus)
 assert_type(future.activity_id, str)
 wider: ActivityFuture[object] = future
 assert_type(future.done(), bool)
+assert_type(future.progress(), Progress | None)
+assert_type(executor.for_queue("other", max_pending=10).execute(THUMBNAIL, Job("a")), ActivityFuture[Thumb])
+ActivityExecutor.connect(max_pendin=3)  # wrong
 assert_type(future.cancel(timedelta(seconds=3), children=True), bool)
 assert_type(executor.cancel(future.activity_id, 0.5), bool)
 assert_type(executor.cancel_children(future.activity_id), int)
@@ -292,6 +296,7 @@ async def on_a_loop() -> None:
         assert_type(await future, Thumb)
         assert_type(await future.get_result(timeout=3), Thumb)
         assert_type(await future.done(), bool)
+        assert_type(await future.progress(), Progress | None)
         assert_type(await executor.execute("thumbnail", 1), aio.ActivityFuture[Any])
         await executor.execute(THUMBNAIL, Thumb(1))  # wrong
         await executor.execute(THUMBNAIL, Job("a"), timout=3)  # wrong
