@@ -17,10 +17,10 @@ from rrqmp.store.embedded import EmbeddedServer
 from tests.processes.conftest import Supervise
 from tests.processes.harness import RULES, Queue, eventually
 
-# The heartbeat repairs lost wake-ups, and a sleeper looks itself after five seconds: that four of them do so within two
-# is not likely.
+# The heartbeat repairs lost wake-ups, and a sleeper looks itself after five seconds: that four of them do so within
+# half of it is not likely.
 SLEEP_LONG = {"schedule_poll_interval": 5, "lease": 60}
-WAKE_SECONDS = 2.0
+WAKE_SECONDS = 2.5
 OFTEN = {"lease": 1}
 
 
@@ -132,6 +132,20 @@ def test_workers_tell_what_each_slot_does(
     assert told[0]["described"]["slots"][busy.slot]["activity_id"] == held
     gate.touch()
     eventually(lambda: slots_of(operator) == ["idle", "idle"], seen=operator.workers)
+
+
+def test_waiting_slot_and_the_one_that_makes_up_for_it_are_told(
+    queue: Queue, supervise: Supervise, operator: ActivityQueue
+) -> None:
+    supervise(app="family:engine", workers=1, **OFTEN)
+    payload = {"notes": str(queue.notes()), "gate": str(queue.gate())}
+    parent = queue.submit("parent", payload)
+    eventually(lambda: slots_of(operator) == ["waiting", "busy"], seen=operator.workers)
+    [child] = operator.children(parent)
+    rows = list(operator.iter_activities("running"))
+    assert [(row.activity_id, row.slot) for row in rows] == [(parent, 0), (child, 1)]
+    queue.gate().touch()
+    queue.all_ended([parent, child])
 
 
 def test_description_ends_with_the_lease_of_a_killed_node(
