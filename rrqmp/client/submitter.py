@@ -13,7 +13,7 @@ from rrqmp.client.redis_config import RedisConfig
 from rrqmp.client.steps import Steps
 from rrqmp.client.targets import Resolved
 from rrqmp.client.verdict import batch_refusal, queue_full, refusal
-from rrqmp.errors import ConfigurationError, WorkerError
+from rrqmp.errors import ConfigurationError, SubmissionError, WorkerError
 from rrqmp.model.codec import DEFAULT_LIMIT_BYTES
 from rrqmp.model.ids import is_activity_id
 from rrqmp.model.names import check_queue_name, did_you_mean
@@ -138,12 +138,20 @@ class Submitter(Generic[F]):
 
     def _end(self, prepared: Prepared, future: F, verdicts: list[EnqueueVerdict]) -> F:
         verdict = verdicts[0]
-        if verdict.kind is Acceptance.CREATED or verdict.kind is Acceptance.EXISTS:
+        if verdict.kind is Acceptance.CREATED:
             return future
-        error = refusal(prepared.submission, verdict, self._keys.queue, self._max_pending)
+        return self._other(prepared.submission, prepared.resolved, future, verdict)
+
+    def _other(self, submission: Submission, resolved: Resolved, future: F, verdict: EnqueueVerdict) -> F:
+        """The future of what was not created by this very call; raises where it was refused."""
+        if verdict.kind is Acceptance.EXISTS:
+            # Sent before: it may have ended and been told before this future was there to hear it, so it is to ask.
+            future._epoch = None
+            return future
+        error = refusal(submission, verdict, self._keys.queue, self._max_pending)
         if error is not None:
             raise error
-        return self._make(verdict.activity_id, prepared.resolved, is_new=False)
+        return self._make(verdict.activity_id, resolved, is_new=False)
 
     def _sending(self, submissions: Sequence[Submission], resolved: Resolved) -> Steps[list[F]]:
         """Sends many in bites; raises `BatchSubmissionError` once all that can go has gone."""
@@ -163,12 +171,11 @@ class Submitter(Generic[F]):
                 failures.update(dict.fromkeys(range(place, len(submissions)), error))
                 break
             for submission, verdict in zip(chunk, verdicts, strict=True):
-                if verdict.kind is not Acceptance.CREATED and verdict.kind is not Acceptance.EXISTS:
-                    refused = refusal(submission, verdict, self._keys.queue, self._max_pending)
-                    if refused is not None:
-                        failures[place] = refused
-                    else:
-                        futures[place] = self._make(verdict.activity_id, resolved, is_new=False)
+                if verdict.kind is not Acceptance.CREATED:
+                    try:
+                        futures[place] = self._other(submission, resolved, futures[place], verdict)
+                    except SubmissionError as error:
+                        failures[place] = error
                 place += 1
         if failures:
             raise batch_refusal([future.activity_id for future in futures], failures)

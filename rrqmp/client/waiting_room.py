@@ -48,8 +48,9 @@ class WaitingRoom:
 
     def announce(self, handle: AnyHandle) -> None:
         """Before its submission is sent: the end of this one will be told on the own channel."""
-        handle._epoch = self._epoch
-        self._announced[handle.activity_id] = handle
+        # One handle an activity: a second one of the same is to ask, like a stranger's.
+        if self._announced.setdefault(handle.activity_id, handle) is handle:
+            handle._epoch = self._epoch
 
     def expect(self, handles: Iterable[AnyHandle], sink: Sink) -> list[str]:
         """Gives each to the sink once it has ended, at once if it has; returns the channels to subscribe to."""

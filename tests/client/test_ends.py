@@ -23,7 +23,6 @@ from rrqmp.errors import (
     ActivityNotFound,
     ActivityUnsuccessful,
     ConfigurationError,
-    ResultExpired,
     ResultTimeout,
 )
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending
@@ -73,13 +72,15 @@ def test_discarding_wakes_who_has_not_heard_of_the_dead_letter(
     executor: ActivityExecutor, worker: FakeWorker, store: BlockingConnection, keys: QueueKeys
 ) -> None:
     future = executor.execute("render", 1)
+    worker.end_next("render", Ending.DEAD, Attempt(kind=AttemptKind.FAILED))
+    # As one who began to wait before it died, and missed the notice of that.
+    executor.activity_queue.revive(future.activity_id)
     began = waiting(future)
     eventually(lambda: store.command("HEXISTS", keys.activity(future.activity_id), "watch"))
-    # As if the notice of the death had been lost on the way.
-    store.command("CLIENT", "KILL", "TYPE", "pubsub")
-    worker.end_next("render", Ending.DEAD, Attempt(kind=AttemptKind.FAILED))
-    executor.activity_queue.discard(future.activity_id)
-    with pytest.raises((ActivityDiscarded, ActivityFailed, ResultExpired)):
+    store.command("HSET", keys.activity(future.activity_id), "st", "dead_letter", "more", 1)
+    store.command("ZADD", keys.single("dead"), 1, future.activity_id)
+    assert executor.activity_queue.discard(future.activity_id) == 1
+    with pytest.raises(ActivityDiscarded, match="was discarded"):
         began.result(PATIENCE)
 
 
@@ -127,6 +128,18 @@ def test_what_was_prepared_for_a_connection_that_was_closed_is_told_all_the_same
     worker.complete_next("render", 1)
     # Much sooner than the net is cast.
     assert began.result(4) == 1
+
+
+def test_what_is_sent_again_after_its_end_is_told_at_once(executor: ActivityExecutor, worker: FakeWorker) -> None:
+    warm = executor.execute("render", 0)
+    worker.complete_next("render", 0)
+    warm.get_result(PATIENCE)
+    eventually(lambda: executor._reach.reply_for(warm.keys))
+    prepared = executor.activity("render").payload(1).prepare()
+    first, second = prepared.execute(), prepared.execute()
+    worker.complete_next("render", 5)
+    # Much sooner than the net is cast.
+    assert [one.get_result(4) for one in (first, second, prepared.execute())] == [5, 5, 5]
 
 
 def test_many_threads_await_one_future(executor: ActivityExecutor, worker: FakeWorker) -> None:

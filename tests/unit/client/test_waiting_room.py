@@ -65,6 +65,15 @@ def test_what_was_announced_over_a_standing_channel_needs_no_question(room: Wait
     assert told == [one]
 
 
+def test_a_second_handle_of_one_activity_is_asked_for(room: WaitingRoom) -> None:
+    first = handle()
+    second = handle(first.activity_id)
+    room.announce(first)
+    room.announce(second)
+    assert KEYS.done_channel(first.activity_id) not in room.expect([first], list[Any]().append)
+    assert KEYS.done_channel(first.activity_id) in room.expect([second], list[Any]().append)
+
+
 def test_an_end_that_was_told_before_anybody_waited_is_kept(room: WaitingRoom) -> None:
     one, told = handle(), list[Any]()
     room.announce(one)
