@@ -14,7 +14,13 @@ _TYPES_SHOWN: Final = 4
 
 
 def banner(
-    settings: Settings, sources: Mapping[str, str], app: str, report: Imported, server: str, seconds: float
+    settings: Settings,
+    sources: Mapping[str, str],
+    app: str,
+    report: Imported,
+    server: str,
+    seconds: float,
+    metrics: str = "",
 ) -> list[str]:
     """What runs where, on which server, and how to stop it."""
     budget = usable_cpus()
@@ -30,5 +36,6 @@ def banner(
         f"rrqmp {__version__}  queue {','.join(settings.queues)}  {workers}  node {settings.node}",
         f"app     {app}  {handlers}",
         f"redis   {server}",
+        *([f"metrics {metrics}"] if metrics else []),
         f"ready in {seconds:.1f} s   Ctrl-C: finish up to {settings.shutdown_timeout:g} s, twice: give back now",
     ]

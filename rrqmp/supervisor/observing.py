@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.measures import Measures
 from rrqmp.supervisor.metrics_door import MetricsDoor, Reply
 from rrqmp.supervisor.node import Node
@@ -29,6 +28,11 @@ class Observing:
         if self._door is not None:
             import_extra("rrqmp.telemetry.exposition", "prometheus", "metrics_address")
             self._door.open()
+
+    @property
+    def url(self) -> str:
+        """Where a scraper finds the page; empty without a door."""
+        return f"http://{self._door.address}/metrics" if self._door is not None else ""
 
     def begin(self, queues: Sequence[str], types: Sequence[str], pages: int) -> None:
         """Makes the memory that workers count in."""
@@ -60,7 +64,6 @@ class Observing:
             return Reply(f"{reason}\n".encode(), "503 Service Unavailable") if reason else Reply(b"ok\n")
 
         await self._door.serve({"/metrics": metrics, "/healthz": healthz, "/readyz": readyz})
-        LOGGER.info("metrics http://%s/metrics", self._door.address)
 
     async def close(self) -> None:
         """Gives everything up; may be called at any stage."""

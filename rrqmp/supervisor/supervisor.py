@@ -80,7 +80,8 @@ class Supervisor:
         resolved = self._inputs.resolve(report.settings)
         server = await self._unless_stopped(self._prepare(resolved, report))
         app = f"{self._launch.app.target}:{self._launch.app.attribute}".rstrip(":") if self._launch else ""
-        for line in banner(resolved.settings, resolved.sources, app, report, server, time.monotonic() - began):
+        seconds, metrics = time.monotonic() - began, self._observing.url if self._observing else ""
+        for line in banner(resolved.settings, resolved.sources, app, report, server, seconds, metrics):
             LOGGER.info("%s", line)
         if self._parent is not None:
             self._parent.say_ready()

@@ -101,6 +101,7 @@ def test_failure_tells_its_error_and_a_stop_loses_no_span(
     assert span.events == ("exception",)
 
 
+@pytest.mark.once
 def test_collector_that_is_not_there_costs_no_outcome(supervise: Supervise, queue: Queue) -> None:
     running = supervise(
         app="traced:engine", app_dir=APPS, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
@@ -111,6 +112,7 @@ def test_collector_that_is_not_there_costs_no_outcome(supervise: Supervise, queu
     assert time.monotonic() - began < 8
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["hangs", "fails", "works"])
 def test_provider_of_the_application_changes_no_outcome_whatever_it_does(
     supervise: Supervise, queue: Queue, collector: Collector, kind: str
