@@ -53,6 +53,7 @@ class Word(IntEnum):
     BATCH_LENGTH = 10
     BATCH_POSITION = 11
     BASE_RSS = 12  # resident bytes when the process was ready: what it shares with the template
+    CALLED_BACK = 13  # how many of CALLBACKS it has done
     LOOK_AT = 15  # when the supervisor should look at a batch that one activity holds up
     STARTED_WALL = 16  # nanoseconds since 1970
     DUMP_FD = 17
@@ -76,6 +77,7 @@ class Word(IntEnum):
     CANCEL = 74  # the SEQ that somebody asked the end of
     SOFT_SENT = 75  # the SEQ whose soft limit has been signalled
     ONCE = 76  # 1 for a worker that claims once and leaves
+    CALLBACKS = 77  # messages CallBack that were sent to it
 
 
 _ID_AT: Final = 1024

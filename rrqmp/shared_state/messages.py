@@ -116,6 +116,13 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     aside: tuple[tuple[str, float], ...] = ()
 
 
+class CallBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to worker: this activity has failed for good, and no process was there to call `on_dead_letter`."""
+
+    queue: int
+    activity_id: str
+
+
 class Drain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Supervisor to worker: finish what you run, give back the rest, leave."""
 
@@ -167,7 +174,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 FromTemplate = Imported | ImportFailed | Configured | Forked
 ToTemplate = Configure | Fork | Close
 FromWorker = Ready | Settled | Leaving | Idle | Answer
-ToWorker = Go | Take | Drain | Job | Account
+ToWorker = Go | Take | Drain | CallBack | Job | Account
 Message = FromTemplate | ToTemplate | FromWorker | ToWorker
 
 _encoder = msgspec.msgpack.Encoder()

@@ -31,6 +31,7 @@ class LeaseEvents:
     on_fenced: Callable[[], Awaitable[None]]
     on_due: Callable[[QueueKeys, int | None, int], None]
     on_cancels: Callable[[Mapping[str, CancelOrder]], Collection[str]]
+    on_lost: Callable[[str, list[str]], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +88,12 @@ class Lease:
 
     async def take_back(self, node: str, cause: ReclaimCause) -> int:
         """Takes all that a former node holds, in bites; how many activities that were. Raises `StoreError`."""
-        return sum([await take_back(self.store, keys, self.rules, node, cause) for keys in self.queues])
+        return sum([await self._take_back(keys, node, cause) for keys in self.queues])
+
+    async def _take_back(self, keys: QueueKeys, node: str, cause: ReclaimCause) -> int:
+        taken = await take_back(self.store, keys, self.rules, node, cause)
+        self.events.on_lost(keys.queue, taken.dead)
+        return taken.many
 
     async def _run(self, keys: QueueKeys) -> None:
         nudge = self._nudges[keys.queue]
@@ -118,7 +124,7 @@ class Lease:
         self.events.on_due(keys, reply.next_due_us, reply.now_us)
         await self._acknowledge(keys, node, reply)
         for expired in reply.expired_nodes:
-            taken = await take_back(self.store, keys, self.rules, expired, ReclaimCause.LOSS)
+            taken = await self._take_back(keys, expired, ReclaimCause.LOSS)
             LOGGER.warning("node %s of queue %s is lost: %d activities taken back", expired, keys.queue, taken)
 
     async def _acknowledge(self, keys: QueueKeys, node: str, reply: HeartbeatReply) -> None:

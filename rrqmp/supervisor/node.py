@@ -35,6 +35,7 @@ from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.measures import Measures
 from rrqmp.supervisor.node_board import take_over
 from rrqmp.supervisor.obituary import announce
+from rrqmp.supervisor.owed_callbacks import OwedCallbacks
 from rrqmp.supervisor.preparation import spares_of, worker_config
 from rrqmp.supervisor.progress import ProgressPublisher
 from rrqmp.supervisor.settlement import settle_slot
@@ -92,13 +93,14 @@ class Node:
         self.compensation = Compensation(self.crew, parts.settings.max_waiting, self._is_awaited)
         self.cancels = Cancels(self.crew, self.ladder, parts.settings.cancel_grace)
         self.hold_ups = HoldUps(parts.store, parts.queues, parts.rules)
+        self.owed = OwedCallbacks(self.crew, parts.queues)
         self.watch = DeadlineWatch(
             parts.board.head,
             self._wake,
             self.ladder,
             lambda: self.crew.roster,
             self.hold_ups.revoke,
-            self.compensation.look,
+            self._on_looked,
         )
         self.sweep = Sweep(self._known, parts.application.pids)
         self.due = {keys.queue: DueTimer(parts.store, keys, parts.rules) for keys in parts.queues}
@@ -110,7 +112,7 @@ class Node:
             # All that there may ever be, also while they are closed: a beat that is under way when one opens must not
             # take it for vanished and give back what it runs.
             lambda: range(parts.settings.max_workers + parts.settings.max_waiting),
-            LeaseEvents(self.rejoin, self._on_due, self.cancels.heartbeat),
+            LeaseEvents(self.rejoin, self._on_due, self.cancels.heartbeat, self.owed.add),
         )
         self.trimmer = Trimmer(parts.store, parts.queues, parts.settings.dead_letter_limit)
         self.describer = Describer(parts.store, parts.queues, parts.rules.lease, self.crew)
@@ -205,6 +207,10 @@ class Node:
 
     # What the parts tell each other.
 
+    def _on_looked(self) -> None:
+        self.compensation.look()
+        self.owed.look()
+
     def _on_wedged(self, handle: WorkerHandle) -> None:
         self.crew.on_wedged(handle)
 
@@ -258,6 +264,8 @@ class Node:
         ident = SlotIdent(self.crew.node, slot.number, slot.next_inc())
         await settle_slot(self.parts.store, self.parts.queues, self.parts.rules, ident, report)
         self.crew.succession.settled(slot)
+        if report is not None and report.broken is not None:
+            self.owed.add(report.broken.queue, [report.broken.activity_id])
 
     async def _is_awaited(self) -> bool:
         """Whether what a handler here waits for stands ready in front of its queue. Raises `StoreError`."""

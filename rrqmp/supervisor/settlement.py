@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.shared_state.exit_report import ExitReport
@@ -35,11 +36,19 @@ async def settle_slot(
         await store.run(cycle(keys, rules, ident, seq=1, want=0, settlements=settlements))
 
 
-async def take_back(store: AsyncStore, keys: QueueKeys, rules: StoreRules, node: str, cause: ReclaimCause) -> int:
-    """Takes all that a former node holds in one queue, in bites; how many activities that were. Raises `StoreError`."""
-    taken = 0
+class Taken(NamedTuple):
+    """How many activities were taken back, and which of them have failed for good by it."""
+
+    many: int
+    dead: list[str]
+
+
+async def take_back(store: AsyncStore, keys: QueueKeys, rules: StoreRules, node: str, cause: ReclaimCause) -> Taken:
+    """Takes all that a former node holds in one queue, in bites. Raises `StoreError`."""
+    count, dead = 0, list[str]()
     while True:
         reply = await store.run(reclaim(keys, rules, node, cause))
-        taken += reply.taken
+        count += reply.taken
+        dead += reply.dead
         if not reply.left:
-            return taken
+            return Taken(count, dead)

@@ -161,8 +161,9 @@ class Supervisor:
         self._owing = leftovers is not None
         self._observing.begin(tuple(settings.queues), types, len(self._board.pages) + 1)
         try:
+            owed: list[tuple[str, str]] = []
             if leftovers is not None:
-                await self._clear_up(leftovers, queues, rules)
+                owed = await self._clear_up(leftovers, queues, rules)
             self._owing = True
             self._node = Node(
                 NodeParts(
@@ -179,24 +180,35 @@ class Supervisor:
                     measures=self._observing.measures,
                 )
             )
+            for queue, activity_id in owed:
+                self._node.owed.add(queue, [activity_id])
             await self._node.open()
             await self._observing.serve(self._node)
         except StoreError as error:
             raise StartFailure(ExitCode.REDIS_UNREACHABLE, str(error)) from None
         return f"{self._store.address} ({facts.name} {facts.version}{', append-only' * facts.append_only})"
 
-    async def _clear_up(self, leftovers: Leftovers, queues: tuple[QueueKeys, ...], rules: StoreRules) -> None:
-        """The lock is ours, so all processes of the former supervisor are dead, and what they held is free."""
+    async def _clear_up(
+        self, leftovers: Leftovers, queues: tuple[QueueKeys, ...], rules: StoreRules
+    ) -> list[tuple[str, str]]:
+        """The lock is ours, so all processes of the former supervisor are dead, and what they held is free.
+
+        Queue and id of what may have failed for good by that.
+        """
         assert self._store is not None
         strays = kill_marked(MARK_VARIABLE, leftovers.mark)
         if strays:
             LOGGER.warning("killed %d processes that handlers of %s had left behind", strays, leftovers.node)
         await preparation.settle_reports(self._store, queues, rules, leftovers.reports)
         taken = 0
+        owed = [(one.broken.queue, one.broken.activity_id) for one in leftovers.reports if one.broken is not None]
         for keys in queues:
-            taken += await take_back(self._store, keys, rules, leftovers.node, ReclaimCause.RESTART)
+            found = await take_back(self._store, keys, rules, leftovers.node, ReclaimCause.RESTART)
+            taken += found.many
+            owed += [(keys.queue, activity_id) for activity_id in found.dead]
         if taken:
             LOGGER.warning("took back %d activities of the former supervisor of this name", taken)
+        return owed
 
     def _children(self) -> set[int]:
         pid = self._embedded.pid if self._embedded is not None else None

@@ -137,7 +137,7 @@ class Bench:
             return [settlement._replace(delay_us=0)]
         self._source.settle(Ended(batch.queue, [settlement]))
         if self._runner.wants_dead_letter(claim.activity_type):
-            call_back(claim, batch.queue, self._runner)
+            call_back(claim.activity_id, batch.queue, self._runner)
         return []
 
 

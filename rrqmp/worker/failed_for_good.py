@@ -15,7 +15,6 @@ from rrqmp.errors import (
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.status import ActivityStatus
-from rrqmp.store.calls.cycle import Claim
 from rrqmp.store.calls.show import show
 from rrqmp.worker.running import Runner
 
@@ -28,14 +27,16 @@ _ERRORS: Final[dict[AttemptKind, type[ActivityUnsuccessful]]] = {
 }
 
 
-def call_back(claim: Claim, queue: int, runner: Runner) -> None:
-    """Calls `on_dead_letter` after a failure that the handler survived, if the activity really ended so."""
-    stored = runner.source.connection.run(show(runner.source.keys[queue], claim.activity_id))
+def call_back(activity_id: str, queue: int, runner: Runner) -> None:
+    """Calls `on_dead_letter` of an activity if it has one, and if the activity really ended so."""
+    stored = runner.source.connection.run(show(runner.source.keys[queue], activity_id))
     # One that was cancelled meanwhile has ended as that, whatever its handler raised.
-    if stored is not None and stored.attempts and stored.status is ActivityStatus.DEAD_LETTER:
+    if stored is None or not stored.attempts or stored.status is not ActivityStatus.DEAD_LETTER:
+        return
+    if runner.wants_dead_letter(stored.activity_type):
         failure = stored.attempts[-1]
-        error = error_of(failure.kind, f"{failure.error}: {failure.message}", stored)
-        runner.dead_letter(stored, queue, error)
+        words = f"{failure.error}: {failure.message}" if failure.error else failure.message or failure.kind.value
+        runner.dead_letter(stored, queue, error_of(failure.kind, words, stored))
 
 
 def error_of(kind: AttemptKind, message: str, record: ActivityRecord) -> ActivityUnsuccessful:

@@ -14,7 +14,7 @@ from rrqmp.handling.invocation import Invoker
 from rrqmp.model.attempt import Ending
 from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import Word, WorkerState
-from rrqmp.shared_state.messages import Drain, Leaving, Take, WorkerConfig
+from rrqmp.shared_state.messages import CallBack, Drain, Leaving, Take, WorkerConfig
 from rrqmp.store.calls.cycle import MAX_CLAIMS, SlotIdent
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.telemetry.shared_counts import CountsWriter
@@ -39,6 +39,8 @@ EXIT_CLEAN: Final = 0
 _BATCH_NS: Final = 2_000_000
 _FOREVER_NS: Final = 2**62
 _ONCE: Final = int(Word.ONCE)
+_CALLBACKS: Final = int(Word.CALLBACKS)
+_CALLED_BACK: Final = int(Word.CALLED_BACK)
 
 
 class Pace:
@@ -97,6 +99,7 @@ class Life:
         self._pace = Pace(config.claim_limit)
         self._orphans = OrphanWatch()
         self._invoker: Invoker | None = None
+        self._asked: messages.Message | None = None
 
     def run(self) -> int:
         """Lives until it is told to leave, finds its supervisor dead, or may claim no more; the exit status."""
@@ -145,6 +148,9 @@ class Life:
         draining = record.words
         ended = NOTHING_ENDED
         while not draining[Word.DRAINING]:
+            if draining[_CALLBACKS] != draining[_CALLED_BACK]:
+                ended = self._settle_first(ended, source)
+                self._call_back(runner)
             if ended.settlements:
                 record.settle()
             else:
@@ -166,6 +172,13 @@ class Life:
             record.settle()
         source.settle(ended)
         return self._leave("drained")
+
+    def _settle_first(self, ended: Ended, source: QueueSource) -> Ended:
+        if ended.settlements:
+            self._record.settle()
+            source.settle(ended)
+            self._metrics.flush()
+        return NOTHING_ENDED
 
     def _want(self) -> int:
         if time.monotonic_ns() < self._record.batches_stopped_until:
@@ -198,11 +211,8 @@ class Life:
             ended.settlements.append(settlement)
             if settlement.ending is Ending.DEAD and runner.wants_dead_letter(claim.activity_type):
                 # Settled before the callback: a waiter must not depend on it, and it may hang or die.
-                record.settle()
-                runner.source.settle(ended)
-                self._metrics.flush()
-                ended.settlements.clear()
-                call_back(claim, batch.queue, runner)
+                ended = self._settle_first(ended, runner.source)
+                call_back(claim.activity_id, batch.queue, runner)
                 break
         return ended
 
@@ -245,7 +255,17 @@ class Life:
             return True
         # The pop is still unanswered, so the connection is of no use for the next call.
         self._connection.close()
+        self._asked = message
         return False
+
+    def _call_back(self, runner: Runner) -> None:
+        """What the supervisor asks for: an `on_dead_letter` that nobody was there to call."""
+        message, self._asked = self._asked, None
+        if message is None:
+            message, _ = messages.receive(self._channel)
+        if isinstance(message, CallBack):
+            call_back(message.activity_id, message.queue, runner)
+            self._record.words[_CALLED_BACK] += 1
 
     def _leave(self, reason: str) -> int:
         self._record.become(WorkerState.LEAVING)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.status import ActivityStatus
 from tests.processes.conftest import Supervise
-from tests.processes.harness import Queue, kinds
+from tests.processes.harness import Queue, eventually, kinds
 
 OPTIONS = {"app": "dead_letters:engine", "workers": 1, "max_crashes": 2, "dead_letter_timeout": "0.3s"}
 
@@ -90,3 +92,38 @@ def test_handler_that_hangs_while_it_is_made_is_not_made_to_ask_for_its_callback
     # Its only worker is there again at once.
     queue.ended(queue.submit("echo", 1), patience=5)
     assert "worker in slot" not in node.log
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_handler_is_told_of_what_was_lost_with_its_node(queue: Queue, supervise: Supervise, busy: bool) -> None:
+    """No process of it is left, and no successor: any worker of the node that takes it back calls."""
+    options = {**OPTIONS, "max_losses": 1, "node": "again"}
+    first = supervise(**options)
+    one = queue.submit("fails", {"how": "spin", "notes": str(queue.notes())}, timeout=60)
+    queue.await_(one, lambda record: record.status is ActivityStatus.RUNNING)
+    first.send(signal.SIGKILL)
+    first.exit_code()
+    if busy:
+        # Also where the queue is never empty.
+        queue.submit_many("echo", [None] * 3000)
+    supervise(**options)
+    record = queue.ended(one)
+    assert (record.status, record.reason, kinds(record)) == (ActivityStatus.DEAD_LETTER, "lost", [AttemptKind.LOST])
+    assert queue.noted(one).text.startswith("ActivityCrashed: ")
+    queue.ended(queue.submit("echo", 1))
+    assert len([line for line in queue.lines() if line.activity_id == one]) == 1
+
+
+@pytest.mark.once
+def test_callback_of_a_loss_that_kills_its_process_is_not_tried_for_ever(queue: Queue, supervise: Supervise) -> None:
+    options = {**OPTIONS, "max_losses": 1, "node": "again"}
+    first = supervise(**options)
+    one = queue.submit("fails", {"how": "spin", "then": "crash", "notes": str(queue.notes())}, timeout=60)
+    queue.await_(one, lambda record: record.status is ActivityStatus.RUNNING)
+    first.send(signal.SIGKILL)
+    first.exit_code()
+    second = supervise(**options)
+    eventually(lambda: len(queue.lines()) == 2, seen=lambda: (queue.lines(), second.log))
+    queue.ended(queue.submit("echo", 1))
+    second.idle()
+    assert len(queue.lines()) == 2

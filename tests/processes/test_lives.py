@@ -50,6 +50,7 @@ def test_type_is_set_up_once_a_worker_and_torn_down_at_its_end(queue: Queue, ali
     assert "teardown of fine failed" in node.log
 
 
+@pytest.mark.once
 def test_teardown_that_hangs_is_killed_in_two_seconds(queue: Queue, alive: Alive, tmp_path: Path) -> None:
     (tmp_path / "teardown hangs").touch()
     node = alive()
@@ -86,6 +87,7 @@ def test_callback_of_a_dead_letter_finds_its_handler_set_up(queue: Queue, alive:
     eventually(lambda: told(tmp_path, "dead letter, ready=True"))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("how", ["raise", "hang"])
 def test_worker_whose_start_hook_fails_claims_nothing(queue: Queue, alive: Alive, tmp_path: Path, how: str) -> None:
     (tmp_path / "start").write_text(how)
@@ -98,6 +100,7 @@ def test_worker_whose_start_hook_fails_claims_nothing(queue: Queue, alive: Alive
     assert queue.ended(one).attempt == 1
 
 
+@pytest.mark.once
 def test_long_setup_holds_up_nothing_that_was_claimed_with_it(queue: Queue, alive: Alive, tmp_path: Path) -> None:
     alive(workers=2)
     # Short ones make the workers claim many at once.

@@ -25,11 +25,15 @@ class ReclaimCause(StrEnum):
 
 
 class ReclaimReply(NamedTuple):
-    """`allowed` is false where the lease still holds; then nothing was done. Call again while `left` is true."""
+    """`allowed` is false where the lease still holds; then nothing was done. Call again while `left` is true.
+
+    `dead` are those that have failed for good by it.
+    """
 
     allowed: bool
     taken: int
     left: bool
+    dead: list[str]
 
 
 def release(
@@ -60,5 +64,5 @@ def _read_verdicts(reply: Any) -> list[Verdict]:
 
 
 def _read_reclaim(reply: Any) -> ReclaimReply:
-    allowed, taken, left = reply
-    return ReclaimReply(bool(allowed), taken, bool(left))
+    allowed, taken, left, dead = reply
+    return ReclaimReply(bool(allowed), taken, bool(left), [activity_id.decode() for activity_id in dead])
