@@ -99,9 +99,7 @@ def test_local_functions_closures_and_classes_travel(shared_pool: PoolExecutor) 
     assert found.x == 6
 
 
-@pytest.mark.parametrize(
-    ("end", "words"), [(segfault, "SIGSEGV"), (kill_self, "SIGKILL"), (leave, "exit code 7")], ids=str
-)
+@pytest.mark.parametrize(("end", "words"), [(segfault, "SIGSEGV"), (kill_self, "SIGKILL"), (leave, "exit code 7")])
 def test_crash_fails_its_own_future_and_runs_once(
     shared_pool: PoolExecutor, tmp_path: Path, end: Callable[[], None], words: str
 ) -> None:

@@ -162,8 +162,10 @@ def _refuses(pool: PoolExecutor) -> bool:
 def test_forked_child_is_told_and_may_make_its_own(run_program: Run) -> None:
     program = run_program(
         """
-        import os
+        import os, warnings
         from rrqmp import PoolExecutor
+        # From 3.12 on Python warns of a fork beside threads.
+        warnings.simplefilter("ignore", DeprecationWarning)
         pool = PoolExecutor(1)
         print(pool.submit(pow, 2, 3).result(), flush=True)
         pid = os.fork()

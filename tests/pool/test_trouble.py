@@ -98,7 +98,7 @@ def change_folder() -> str:
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "hostile", [close_all_descriptors, replace_streams, leave_a_thread, spoil_pickle, change_folder], ids=str
+    "hostile", [close_all_descriptors, replace_streams, leave_a_thread, spoil_pickle, change_folder]
 )
 def test_hostile_call_costs_at_most_the_next_calls_of_its_worker(hostile: Any) -> None:
     """What a call does to its own process is that process's; the pool goes on with others where it dies of it."""
