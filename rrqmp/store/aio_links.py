@@ -74,6 +74,10 @@ class AsyncLinks:
             await self._idle.pop().link.disconnect(nowait=True)
 
     async def _take_place(self) -> None:
+        if not self._places.locked():
+            # At once, and without a timer: the usual case.
+            await self._places.acquire()
+            return
         try:
             async with asyncio.timeout(self._patience):
                 await self._places.acquire()
