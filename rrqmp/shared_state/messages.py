@@ -177,6 +177,11 @@ FromWorker = Ready | Settled | Leaving | Idle | Answer
 ToWorker = Go | Take | Drain | CallBack | Job | Account
 Message = FromTemplate | ToTemplate | FromWorker | ToWorker
 
+_ANCILLARY_BYTES: Final = socket.CMSG_LEN(DESCRIPTORS_MOST * array.array("i").itemsize)
+# One for all packets of a process, which reads its channels in one thread: room for the largest costs more each time
+# than all else about a small one.
+_buffer: Final = memoryview(bytearray(PACKET_MOST))
+_room: Final = (_buffer,)
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
@@ -191,23 +196,30 @@ def pair() -> tuple[socket.socket, socket.socket]:
 def send(channel: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
     """Sends one packet. Raises `OSError` if the peer is dead, or `BlockingIOError` if it does not read."""
     packet = _encoder.encode(message)
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    channel.sendmsg([packet], ancillary, socket.MSG_NOSIGNAL)
+    if descriptors:
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+        channel.sendmsg([packet], ancillary, socket.MSG_NOSIGNAL)
+    else:
+        channel.send(packet, socket.MSG_NOSIGNAL)
 
 
 def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
     """The next packet and the descriptors it brought (closed on exec), or `None` at the end of the stream."""
-    room = socket.CMSG_LEN(DESCRIPTORS_MOST * array.array("i").itemsize)
     try:
-        packet, ancillary, _, _ = channel.recvmsg(PACKET_MOST, room, socket.MSG_CMSG_CLOEXEC)
+        size, ancillary, _, _ = channel.recvmsg_into(_room, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         return None, []
-    descriptors = array.array("i")
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-    if not packet:
+    descriptors = _descriptors(ancillary) if ancillary else []
+    if not size:
         for descriptor in descriptors:
             os.close(descriptor)
         return None, []
-    return _decoder.decode(packet), list(descriptors)
+    return _decoder.decode(_buffer[:size]), descriptors
+
+
+def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    numbers = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+    return list(numbers)
