@@ -1,4 +1,4 @@
-"""The RRQ runner behind the real orchestrator, beside RRQ's own Python runner: no-ops, work for the processor, timeouts."""
+"""The RRQ runner behind the real orchestrator beside RRQ's own Python runner: no-ops, processor work, timeouts."""
 
 from __future__ import annotations
 
@@ -121,8 +121,10 @@ def measure(arguments: argparse.Namespace) -> Sequence[Finding]:
     """Interleaved: ours, theirs, and again."""
     cores = len(os.sched_getaffinity(0))
     ours = Side("rrqmp", rrqmp_command(workers=cores), 1)
-    theirs = Side("rrq-runner", rrq_command(), arguments.pool_size)
-    alone = Side("rrq-runner, one process", rrq_command(), 1)
+    # At the priority that our workers run at, so that neither side has it easier beside other work.
+    nicer = ["nice", "-n", "5", *rrq_command()]
+    theirs = Side("rrq-runner", nicer, arguments.pool_size)
+    alone = Side("rrq-runner, one process", nicer, 1)
     rates: dict[str, list[float]] = {}
     burns: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as dsn, closing(Jobs(dsn)) as jobs:

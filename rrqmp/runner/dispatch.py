@@ -32,7 +32,7 @@ from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
 
 # A process is mostly dead some milliseconds after the order. Its request is answered then, or after this at the latest.
-_DEATH_SECONDS: Final = 0.025
+_DEATH_SECONDS: Final = 0.015
 # A job that its worker has been sent and has not begun: looked at so often, then the worker is killed as it stands.
 _BEGIN_SECONDS: Final = 0.002
 _BEGIN_LOOKS: Final = 5

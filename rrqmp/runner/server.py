@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._open: dict[int, Ticket] = {}
         self._sizes: dict[int, int] = {}
         self._waiting_bytes = 0
+        self._answers: list[bytes] = []
         self._closing = False
         self._reading = True
         self.congested = False
@@ -132,8 +133,15 @@ class Connection(asyncio.Protocol):
         self._write(body)
 
     def _write(self, body: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame(body))
+        if not self._answers:
+            # What is answered within one turn of the loop goes out by one call: it costs more than all else here.
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._answers.append(frame(body))
+
+    def _flush(self) -> None:
+        answers, self._answers = self._answers, []
+        if answers and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(answers))
 
     def _steer(self) -> None:
         """Reads on, or does not: whoever sends more than it takes back waits in its own socket."""
@@ -149,6 +157,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """What has been answered may still go out; a client that does not read it is not waited for."""
         self._closing = True
+        self._flush()
         if self._transport is not None:
             self._transport.close()
             asyncio.get_running_loop().call_later(_FAREWELL_SECONDS, self._transport.abort)

@@ -155,5 +155,5 @@ def test_cpus_are_shared_with_the_siblings_of_a_pool(start_runner: StartRunner) 
     if cpus < 2:
         pytest.skip("one CPU cannot be shared out")
     share = -(-cpus // 2)
-    assert f"{cpus} workers, {share} at once" in second.log, second.log
+    second.logged(f"{cpus} workers, {share} at once")
     assert first.connect().ask("echo")["status"] == "success"
