@@ -157,3 +157,9 @@ def test_supervisor_loads_neither_user_side_nor_command_line() -> None:
     unwanted = {"rrqmp.handling", "rrqmp.client", "rrqmp.worker", "rrqmp.engine", "click", "rich", "cloudpickle"}
     unwanted |= {"prometheus_client"}
     assert not unwanted & loaded
+
+
+def test_process_that_listens_for_an_orchestrator_loads_no_handlers_side() -> None:
+    loaded = loaded_by("import rrqmp.runner.serve")
+    unwanted = {"rrqmp.handling", "rrqmp.client", "rrqmp.worker", "rrqmp.engine", "click", "rich", "cloudpickle"}
+    assert not unwanted & loaded
