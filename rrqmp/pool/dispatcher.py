@@ -134,10 +134,13 @@ class Dispatcher:
 
     def close(self, *, wait: bool, cancel: bool) -> None:
         """Takes no more calls; may be called twice, and in a forked child does nothing."""
+        if self._pid != os.getpid():
+            # The lock is not touched: another thread may have held it at the fork.
+            return
         with self._lock:
             self._closed = True
             thread = self._thread
-        if thread is None or self._pid != os.getpid():
+        if thread is None:
             return
         if cancel:
             self._inbox.put(Order.CANCEL)
@@ -278,11 +281,14 @@ class Dispatcher:
         return ActivityFuture(reach, self._site.keys, future.activity_id, future.what, _RESULTS, is_new=True)
 
     def _submission(self, call: PendingCall, reply: str) -> Submission:
-        head = self._heads.get((call.spec, reply)) if call.spec.metadata is None else None
+        spec = call.spec
+        # Their values cannot be looked up by.
+        is_own = spec.metadata is not None or spec.trace is not None
+        head = None if is_own else self._heads.get((spec, reply))
         if head is None:
-            head = join_spec(msgspec.structs.replace(call.spec, reply=reply), b"")
-            if call.spec.metadata is None and len(self._heads) < FORGET_BITE:
-                self._heads[call.spec, reply] = head
+            head = join_spec(msgspec.structs.replace(spec, reply=reply), b"")
+            if not is_own and len(self._heads) < FORGET_BITE:
+                self._heads[spec, reply] = head
         return Submission(
             call.future.activity_id,
             Direction.CALL.value,

@@ -18,6 +18,7 @@ from rrqmp.pool.dispatcher import Dispatcher, PendingCall
 from rrqmp.pool.future import PoolFuture
 from rrqmp.pool.pickling import SentCall, pickle_call, run_chunk
 from rrqmp.pool.signing import Direction, Signer, text_bytes
+from rrqmp.telemetry.carrier import current_carrier
 
 # How long a result waits for a client that is away.
 _RESULT_TTL_SECONDS: Final = 3600.0
@@ -98,7 +99,9 @@ class Submitter:
             future.set_running_or_notify_cancel()
             future.set_exception(error.with_traceback(None))
             return future
-        self.dispatcher.submit(PendingCall(future, payload, plan.spec, plan.priority))
+        trace = current_carrier()
+        spec = plan.spec if trace is None else msgspec.structs.replace(plan.spec, trace=trace)
+        self.dispatcher.submit(PendingCall(future, payload, spec, plan.priority))
         return future
 
     def _seal(self, future: PoolFuture[Any], plan: CallPlan, pickled: bytes) -> bytes:

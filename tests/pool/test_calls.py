@@ -310,6 +310,23 @@ def test_wrong_options_are_named(shared_pool: PoolExecutor) -> None:
         shared_pool.options(timeout=-1)
 
 
+def test_calls_carry_metadata_and_the_place_in_a_trace(
+    shared_pool: PoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    sent: list[Any] = []
+    dispatcher = shared_pool._submitter.dispatcher
+    take = dispatcher.submit
+    monkeypatch.setattr(dispatcher, "submit", lambda call: (sent.append(call), take(call)))
+    with TracerProvider().get_tracer("test").start_as_current_span("above"):
+        assert shared_pool.submit(pow, 2, 3).result() == 8
+        assert shared_pool.options(metadata={"for": "test"}).submit(pow, 2, 4).result() == 16
+    assert shared_pool.submit(pow, 2, 5).result() == 32
+    assert ["traceparent" in (call.spec.trace or {}) for call in sent] == [True, True, False]
+    assert [call.spec.metadata for call in sent] == [None, {"for": "test"}, None]
+
+
 def test_pool_cannot_be_pickled(shared_pool: PoolExecutor) -> None:
     with pytest.raises(TypeError, match="make one where it is needed"):
         pickle.dumps(shared_pool)

@@ -28,7 +28,7 @@ from tests.pool import cpython
 from tests.pool.conftest import KEY
 from tests.processes.harness import ROOT, Supervised
 
-_SHORTER = 0.4
+_SHORTER = 0.3
 
 SUITE = cpython.load()
 if SUITE is None:
@@ -44,7 +44,7 @@ class SharedPool(PoolExecutor):
         super().__init__(max_workers, redis_url=self.url, queue="pooled", key=KEY)
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Shorter sleeps: what the tests compare them with is a fifth of them or less."""
+        """Shorter sleeps: what the tests compare them with is a sixth of them or less."""
         if getattr(fn, "__name__", "") in ("sleep", "sleep_and_raise"):
             args = (args[0] * _SHORTER,)
         return super().submit(fn, *args, **kwargs)

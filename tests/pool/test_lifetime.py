@@ -79,6 +79,7 @@ def test_dropped_pool_finishes_what_was_submitted_and_goes(shared_pool: PoolExec
     eventually(lambda: not set(left_over()) - shared, seen=left_over)
 
 
+@pytest.mark.once
 def test_view_keeps_its_pool() -> None:
     view = PoolExecutor(1).options(timeout=30)
     gc.collect()
@@ -130,6 +131,7 @@ def slow_pid() -> int:
     return os.getpid()
 
 
+@pytest.mark.once
 def test_initializer_runs_once_in_every_worker(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     with PoolExecutor(2, initializer=initialize, initargs=(str(path), 5)) as pool:
@@ -235,6 +237,7 @@ def busy_program(run_program: Run) -> tuple[subprocess.Popen[str], list[psutil.P
     return program, psutil.Process(program.pid).children(recursive=True)
 
 
+@pytest.mark.once
 def test_killed_program_leaves_no_process_and_no_folder(run_program: Run, tmp_path: Path) -> None:
     program, below = busy_program(run_program)
     assert len(below) >= 4

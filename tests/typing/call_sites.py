@@ -26,6 +26,7 @@ from rrqmp import (
     ActivityType,
     Batch,
     OnDuplicate,
+    PoolExecutor,
     PreparedActivity,
     Progress,
     QueueStats,
@@ -313,3 +314,16 @@ async def on_a_loop() -> None:
             assert_type(done, aio.ActivityFuture[Thumb])
         assert_type((await aio.wait(batch, 3)).not_done, set[aio.ActivityFuture[Thumb]])
         assert_type(executor.future(future.activity_id, THUMBNAIL), aio.ActivityFuture[Thumb])
+
+
+def area(width: float, height: float) -> float:
+    return width * height
+
+
+def pools(pool: PoolExecutor) -> None:
+    assert_type(pool.submit(area, 1, height=2).result(), float)
+    assert_type(list(pool.map(area, [1.0], [2.0], chunksize=2)), list[float])
+    assert_type(pool.options(timeout=3, max_retries=1).submit(area, 1, 2).result(), float)
+    pool.submit(area, "wide", 2)  # wrong
+    pool.submit(area, 1)  # wrong
+    pool.options(timout=3)  # wrong
