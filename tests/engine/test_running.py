@@ -34,7 +34,7 @@ def engine_of(settings: dict[str, Any], **more: Any) -> WorkerEngine:
         return payload * 2
 
     @engine.activity("children", timeout=20)
-    def children(payload: int, context: ActivityContext) -> list[int]:
+    def children(payload: int, context: ActivityContext) -> list[bool]:
         # One worker: the parent leaves them to others, and finds them by their keys.
         batch = context.activity_executor.execute_many("double", range(payload), key=str)
         return [future.is_new for future in batch]
