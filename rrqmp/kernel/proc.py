@@ -24,6 +24,12 @@ def start_time(pid: int) -> int:
     return int(tail[19]) if len(tail) > 19 else 0
 
 
+def parent(pid: int) -> int:
+    """The parent of `pid`; 0 if either is gone, or not to be seen from here."""
+    tail = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(tail[1]) if len(tail) > 1 else 0
+
+
 def resident_bytes(pid: int) -> int:
     """Resident memory of `pid` in bytes, shared pages included; 0 if gone."""
     words = _read(f"/proc/{pid}/statm").split()

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
+from rrqmp.kernel import proc
 from rrqmp.kernel.pidfd import open_pidfd
 
 
@@ -16,14 +17,14 @@ class ParentGuard:
         self._pidfd = pidfd
 
     @classmethod
-    def of_parent(cls) -> ParentGuard | None:
-        """Of the process that started us, whichever that is; `None` where it cannot be seen from here."""
-        parent = os.getppid()
+    def of_parent(cls, child: int) -> ParentGuard | None:
+        """Of whoever started `child`, which is this process or one above it; `None` where that cannot be seen."""
+        parent = proc.parent(child)
         try:
             guard = cls(open_pidfd(parent)) if parent else None
         except OSError:
             return None
-        if guard is not None and os.getppid() != parent:
+        if guard is not None and proc.parent(child) != parent:
             # It died while we looked, and the descriptor may be a stranger's: the end is seen at once all the same.
             os.close(guard._pidfd)
             return cls(_dead())

@@ -17,9 +17,11 @@ from rrqmp.engine.carrying import carry
 from rrqmp.engine.child import child_environment, error_of
 from rrqmp.engine.reference import find_application, refuse_missing_guard, search_path
 from rrqmp.errors import ConfigurationError
+from rrqmp.kernel import proc
 from rrqmp.kernel.pidfd import open_pidfd
 from rrqmp.runner.address import FLAG, SocketAddress, find_tcp_socket, parse_tcp_socket
 from rrqmp.runner.registry import Registry
+from rrqmp.runner.siblings import started_as
 from rrqmp.runner.telemetry import NoopTelemetry, Telemetry, telemetry_environment
 from rrqmp.shared_state.launch import Launch, Service, encode_launch
 
@@ -92,7 +94,8 @@ def _started(
     registry: Registry, address: SocketAddress, telemetry: Telemetry, workers: int | None
 ) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     """The process that listens: of our own process group, so that the orchestrator's signals reach it too."""
-    parent = os.getppid()
+    member = started_as()
+    parent = proc.parent(member)
     pidfd = open_pidfd(parent) if parent else -1
     reference = find_application(registry)
     carried = carry(registry) if reference.kind == "pickle" else -1
@@ -106,7 +109,7 @@ def _started(
             pickle_fd=carried if carried >= 0 else None,
         )
         passed = [descriptor for descriptor in (theirs.fileno(), pidfd, carried) if descriptor >= 0]
-        words = ["--launch", encode_launch(order), FLAG, str(address), "--kin", str(os.getpid()), str(parent)]
+        words = ["--launch", encode_launch(order), FLAG, str(address), "--kin", str(member), str(parent)]
         words += ["--guard-fd", str(pidfd)] if pidfd >= 0 else []
         words += ["--workers", str(workers)] if workers is not None else []
         process = subprocess.Popen(

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rrqmp.errors import ConfigurationError
-from rrqmp.kernel import prctl
+from rrqmp.kernel import prctl, proc
 from rrqmp.runner.accounts import TELLS
 from rrqmp.runner.address import VARIABLE, SocketAddress
 from rrqmp.runner.guard import ParentGuard
 from rrqmp.runner.node import RunnerNode
 from rrqmp.runner.server import Server
-from rrqmp.runner.siblings import Allowance, Siblings
+from rrqmp.runner.siblings import Allowance, Siblings, started_as
 from rrqmp.settings.resolution import SettingsInputs
 from rrqmp.settings.table import Settings
 from rrqmp.shared_state.exit_codes import ExitCode
@@ -103,7 +103,8 @@ class RunnerProcess:
         self._mark = secrets.token_hex(8)
         self._wished = asyncio.Event()
         self._failure: StartFailure | None = None
-        member, parent = order.member or os.getpid(), order.parent or os.getppid()
+        member = order.member or started_as()
+        parent = order.parent or proc.parent(member)
         self._allowance = Allowance(Siblings(member, parent), settings.max_workers, given=workers_given)
         self._application: Application | None = None
         self._node: RunnerNode | None = None
@@ -164,8 +165,13 @@ class RunnerProcess:
         if launch.parent_fd is not None:
             self._link = ParentLink(launch.parent_fd, self._wished.set)
             self._link.watch()
-        guard = ParentGuard(order.guard_fd) if order.guard_fd is not None else ParentGuard.of_parent()
-        if guard is not None:
+        if order.guard_fd is not None:
+            guards = [ParentGuard(order.guard_fd)]
+        else:
+            # A wrapper may outlive the orchestrator that started it, and then nobody would free the port.
+            found = {pid: ParentGuard.of_parent(pid) for pid in (os.getpid(), started_as())}
+            guards = [guard for guard in found.values() if guard is not None]
+        for guard in guards:
             guard.watch(self._wished.set)
 
     async def _prepare(self) -> str:

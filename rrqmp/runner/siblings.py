@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Final
 
@@ -11,6 +12,17 @@ from rrqmp.runner.address import FLAG
 
 # Started one after the other, gone one after the other: who is there is looked at anew while there is work.
 _LOOK_SECONDS: Final = 2.0
+
+
+def started_as() -> int:
+    """The process that the orchestrator started: this one, or the wrapper above it that leads its group."""
+    leader, above = os.getpgrp(), os.getpid()
+    # An orchestrator gives each runner a group of its own; a leader that is no ancestor is somebody else's.
+    while above > 1:
+        if above == leader:
+            return leader
+        above = proc.parent(above)
+    return os.getpid()
 
 
 class Siblings:

@@ -3,10 +3,14 @@
 import socket
 import time
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.runner.harness import Running, Wire, cancel, frame, request
+
+# Bytes are the same to every interpreter.
+pytestmark = pytest.mark.once
 
 GOOD = frame(request("echo", {"n": 1}, request_id="fuzz", job_id="fuzz"))
 CANCEL = frame(cancel(request("echo", request_id="fuzz", job_id="fuzz")))

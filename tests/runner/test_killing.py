@@ -112,6 +112,7 @@ def test_worker_killed_between_jobs_costs_no_job(runner: Running, wire: Wire) ->
         assert wire.ask("echo", {"n": 1})["result"] == {"n": 1}
 
 
+@pytest.mark.once
 def test_client_that_reads_nothing_holds_up_nobody_and_fills_no_memory(start_runner: StartRunner) -> None:
     runner = start_runner()
     deaf = runner.connect()

@@ -14,6 +14,8 @@ from tests.runner.conftest import StartRunner
 from tests.runner.harness import Running, Wire, cancel, request, runner_command
 from tests.telemetry.collector import Collector
 
+pytestmark = pytest.mark.once
+
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 TRACED = {

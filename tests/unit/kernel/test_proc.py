@@ -88,3 +88,8 @@ def test_descriptor_is_moved_out_of_the_way_and_closed_on_exec() -> None:
         os.fstat(reader)
     os.close(moved)
     os.close(writer)
+
+
+def test_parent_is_told_and_is_none_for_who_is_gone() -> None:
+    assert proc.parent(os.getpid()) == os.getppid()
+    assert proc.parent(2**22 + 1) == 0
