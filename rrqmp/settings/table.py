@@ -73,8 +73,8 @@ def _setting(
         "hidden": hidden,
     }
     if callable(default):
-        return field(default_factory=default, metadata=line)
-    return field(default=default, metadata=line)
+        return field(default_factory=default, metadata=line, repr=not hidden)
+    return field(default=default, metadata=line, repr=not hidden)
 
 
 def host_node_name() -> str:

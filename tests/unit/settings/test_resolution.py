@@ -152,6 +152,7 @@ def test_key_is_never_shown_nor_taken_from_a_flag(tmp_path: Path) -> None:
     settings = SettingsInputs(environ=environ, folder=tmp_path).resolve().settings
     assert settings.key == environ["RRQMP_KEY"]
     assert show_value(TABLE["key"], settings) == "***"
+    assert settings.key not in repr(settings)
     assert TABLE["key"].flag == ""
     weak = fault(tmp_path, environ={"RRQMP_KEY": "fifteen letters"})
     assert "at least 16" in weak
