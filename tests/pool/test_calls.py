@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import signal
@@ -235,6 +236,14 @@ def test_futures_are_those_of_the_standard_library(shared_pool: PoolExecutor) ->
     assert {future.result() for future in as_completed(futures, timeout=10)} == {2**n for n in range(10)}
     assert wait(futures, timeout=1).not_done == set()
     eventually(lambda: told == [futures[0]], seen=lambda: told)
+
+
+def test_asyncio_may_run_calls_in_it(shared_pool: PoolExecutor) -> None:
+    async def work() -> list[int]:
+        loop = asyncio.get_running_loop()
+        return await asyncio.gather(*(loop.run_in_executor(shared_pool, pow, 2, n) for n in range(5)))
+
+    assert asyncio.run(work()) == [1, 2, 4, 8, 16]
 
 
 def test_callback_may_submit(shared_pool: PoolExecutor) -> None:
