@@ -63,6 +63,8 @@ def backlog_rate(side: Side, dsn: str, jobs: Jobs, function: str, params: dict[s
             done_last, ended = _when(jobs, count * _LAST)
             until(lambda: jobs.redis.zcard(_QUEUE) == 0, _PATIENCE, "the end of the backlog")
             time.sleep(0.2)
+    if done_first == done_last:
+        raise RuntimeError(f"{count} jobs were claimed at one look: give more of them")
     return (done_first - done_last) / (ended - began)
 
 

@@ -29,7 +29,7 @@ CASES = {
     "revive": (["--count", "250"], "revive all / bare script"),
     "pool": (["--count", "80", "--repetitions", "1"], "small calls / ProcessPoolExecutor"),
     "cancel_races": (["--count", "1600"], "activities that a cancel was not meant for"),
-    "runner": (["--count", "100", "--burns", "4", "--hops", "20", "--repetitions", "1"], "protocol hop, p50"),
+    "runner": (["--count", "600", "--burns", "4", "--hops", "20", "--repetitions", "1"], "protocol hop, p50"),
 }
 
 
