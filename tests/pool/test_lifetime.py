@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -312,6 +313,8 @@ def test_killed_call_takes_its_own_pool_along(shared_pool: PoolExecutor, tmp_pat
     path = tmp_path / "pids"
 
     def hold() -> None:
+        # Nobody is left to remove the inner pool's folder.
+        tempfile.tempdir = str(path.parent)
         with PoolExecutor(1) as inner:
             inner.submit(pow, 2, 2).result()
             below = psutil.Process().children(recursive=True)
