@@ -42,6 +42,8 @@ def setting_options(names: Sequence[str] = tuple(TABLE)) -> Callable[[F], F]:
 
 def settings_inputs(options: Mapping[str, Any]) -> SettingsInputs:
     """The unread inputs out of a command's options; whatever else is in `options` is left alone."""
-    # An option that was not used is None, or an empty tuple where it may be repeated.
-    flags = {name: value for name, value in options.items() if name in TABLE and value not in (None, ())}
+    # An option that was not used is None, or an empty tuple where it may be repeated. A setting without a flag is none
+    # of them: `--key` of a submission is not the deployment's key.
+    flagged = {name for name, setting in TABLE.items() if not setting.hidden}
+    flags = {name: value for name, value in options.items() if name in flagged and value not in (None, ())}
     return SettingsInputs(flags=flags, config_file=options.get("config"))

@@ -16,6 +16,7 @@ from rrqmp.settings.table import ENVIRONMENT_PREFIX
 from rrqmp.store.embedded import EmbeddedServer
 from tests.docs.pages import ROOT, WRITTEN_URL, Command, File, Page, Script, pages, read_page, shows
 from tests.processes.harness import eventually
+from tests.servers import embedded_server
 
 STEP_SECONDS = 60.0
 ALLOWED = ("rrqmp", "python")
@@ -99,9 +100,16 @@ class Reader:
         return text.replace(WRITTEN_URL, self._url)
 
 
+@pytest.fixture
+def server_of_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of the page's own: two pages may have queues of one name."""
+    with embedded_server(tmp_path_factory.mktemp("s")) as running:
+        yield running
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_examples_of_the_page_run(page: Page, server: EmbeddedServer, tmp_path: Path) -> None:
-    reader = Reader(page, tmp_path, server.url)
+def test_examples_of_the_page_run(page: Page, server_of_page: EmbeddedServer, tmp_path: Path) -> None:
+    reader = Reader(page, tmp_path, server_of_page.url)
     for step in page.steps:
         if isinstance(step, File):
             reader.save(step)
