@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from rrqmp.client import dead_letters, listing, operations
 from rrqmp.client.cancelling import cancelling_known
-from rrqmp.client.dead_letters import DeadLetterFilter, Progress, search
+from rrqmp.client.dead_letters import DeadLetterFilter, OnProgress, search
 from rrqmp.client.queue import DEFAULT_ROWS
 from rrqmp.client.steps import run_steps_async
 from rrqmp.model.activity import ActivityRecord
@@ -86,7 +86,7 @@ class ActivityQueue:
         """Makes dead letters pending again, at the end of the queue, with all their retries; how many were dead."""
         return await run_steps_async(self._run, operations.revive(self._keys, self._rules, activity_ids))
 
-    async def revive_all(self, *, on_progress: Progress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
+    async def revive_all(self, *, on_progress: OnProgress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
         """Revives the dead letters that fit, all where nothing is said; how many. Other tasks go on meanwhile."""
         steps = dead_letters.revive_all(self._keys, self._rules, search(wanted), on_progress)
         return await run_steps_async(self._run, steps)
@@ -95,7 +95,7 @@ class ActivityQueue:
         """Deletes dead letters for good; how many of the ids were dead."""
         return await run_steps_async(self._run, operations.discard(self._keys, activity_ids))
 
-    async def discard_all(self, *, on_progress: Progress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
+    async def discard_all(self, *, on_progress: OnProgress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
         """Deletes for good the dead letters that fit, all where nothing is said; how many. As `revive_all`."""
         return await run_steps_async(self._run, dead_letters.discard_all(self._keys, search(wanted), on_progress))
 

@@ -17,7 +17,7 @@ from rrqmp.cli.show_command import command as show_command
 from rrqmp.model.status import ActivityStatus
 
 if TYPE_CHECKING:
-    from rrqmp.client.dead_letters import DeadLetterFilter, Progress
+    from rrqmp.client.dead_letters import DeadLetterFilter, OnProgress
     from rrqmp.client.queue import ActivityQueue
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -138,7 +138,7 @@ def _ask(queue: ActivityQueue) -> None:
 
 
 @contextmanager
-def _progress(what: str, *, hidden: bool) -> Iterator[Progress]:
+def _progress(what: str, *, hidden: bool) -> Iterator[OnProgress]:
     # On stderr, so that stdout holds the answer alone.
     if hidden or not sys.stderr.isatty():
         yield lambda done, total: None

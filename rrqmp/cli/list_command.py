@@ -16,9 +16,7 @@ _STATUSES = [status.value for status in ActivityStatus]
 
 
 @click.command("list")
-@click.argument(
-    "status", metavar="STATUS", type=click.Choice([status.value for status in ActivityStatus]), default="pending"
-)
+@click.argument("status", metavar="STATUS", type=click.Choice(_STATUSES), default=ActivityStatus.PENDING.value)
 @queue_options("priority_aging")
 @click.option("--type", "activity_type", default=None, metavar="TYPE", help="only activities of this type")
 @click.option("--limit", type=int, default=50, show_default=True, metavar="N", help="rows of a page")

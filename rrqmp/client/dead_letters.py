@@ -24,7 +24,7 @@ from rrqmp.store.rules import StoreRules
 from rrqmp.store.script import Call
 
 # Called with how many dead letters have been looked at, and how many there were at the start.
-Progress: TypeAlias = Callable[[int, int], object]
+OnProgress: TypeAlias = Callable[[int, int], object]
 # How a last attempt ended, and why one was not retried.
 KINDS: Final = tuple(dict.fromkeys((*AttemptKind, "poisoned", "lost", "corrupt")))
 
@@ -113,18 +113,18 @@ def list_dead(keys: QueueKeys, wanted: DeadSearch, limit: int, cursor: str) -> S
     return page.finished()
 
 
-def revive_all(keys: QueueKeys, rules: StoreRules, wanted: DeadSearch, progress: Progress | None) -> Steps[int]:
+def revive_all(keys: QueueKeys, rules: StoreRules, wanted: DeadSearch, progress: OnProgress | None) -> Steps[int]:
     """Revives all that are meant and were dead when it began; how many."""
     return (yield from _for_all(keys, wanted, progress, lambda ids: dead_letters.revive(keys, rules, ids)))
 
 
-def discard_all(keys: QueueKeys, wanted: DeadSearch, progress: Progress | None) -> Steps[int]:
+def discard_all(keys: QueueKeys, wanted: DeadSearch, progress: OnProgress | None) -> Steps[int]:
     """Deletes all that are meant and were dead when it began; how many."""
     return (yield from _for_all(keys, wanted, progress, lambda ids: dead_letters.discard(keys, ids)))
 
 
 def _for_all(
-    keys: QueueKeys, wanted: DeadSearch, progress: Progress | None, make: Callable[[list[str]], Call[int]]
+    keys: QueueKeys, wanted: DeadSearch, progress: OnProgress | None, make: Callable[[list[str]], Call[int]]
 ) -> Steps[int]:
     total = (yield stats(keys)).dead_letter_count
     after = Place(str(wanted.since_us), "") if wanted.since_us is not None else None

@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from rrqmp.client import dead_letters, listing, operations
 from rrqmp.client.cancelling import cancelling_known
-from rrqmp.client.dead_letters import DeadLetterFilter, Progress, search
+from rrqmp.client.dead_letters import DeadLetterFilter, OnProgress, search
 from rrqmp.client.steps import run_steps
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.gates import QueueGates
@@ -89,7 +89,7 @@ class ActivityQueue:
         """Makes dead letters pending again, at the end of the queue, with all their retries; how many were dead."""
         return run_steps(self._run, operations.revive(self._keys, self._rules, activity_ids))
 
-    def revive_all(self, *, on_progress: Progress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
+    def revive_all(self, *, on_progress: OnProgress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
         """Revives the dead letters that fit, all where nothing is said; how many.
 
         Only those that are dead when it begins: what dies again meanwhile is left. `on_progress` gets how many have
@@ -101,7 +101,7 @@ class ActivityQueue:
         """Deletes dead letters for good; how many of the ids were dead."""
         return run_steps(self._run, operations.discard(self._keys, activity_ids))
 
-    def discard_all(self, *, on_progress: Progress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
+    def discard_all(self, *, on_progress: OnProgress | None = None, **wanted: Unpack[DeadLetterFilter]) -> int:
         """Deletes for good the dead letters that fit, all where nothing is said; how many. As `revive_all`."""
         return run_steps(self._run, dead_letters.discard_all(self._keys, search(wanted), on_progress))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from rrqmp.handling.hooks import START_SECONDS, make_hook
 from rrqmp.handling.registry import Registry
 from rrqmp.handling.worker_facts import WorkerInfo
 
 Hook = TypeVar("Hook", bound=Callable[[], Any] | Callable[[WorkerInfo], Any])
-KEYWORDS: Final = ("on_worker_start", "on_worker_stop")
 
 
 class WorkerHooks:

@@ -16,6 +16,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+from rrqmp.model.progress import MESSAGE_BYTES_MOST
+
 PAGE_BYTES: Final = 4096
 REPORT_BYTES: Final = 15 * PAGE_BYTES
 STRIDE: Final = PAGE_BYTES + REPORT_BYTES
@@ -84,7 +86,6 @@ _ID_AT: Final = 1024
 _TYPE_AT: Final = 1088
 TYPE_BYTES_MOST: Final = 128
 _PROGRESS_AT: Final = 1280
-PROGRESS_BYTES_MOST: Final = 256
 PROGRESS_NONE: Final = 2**63
 _BATCH_AT: Final = 2048
 _BOOT_AT: Final = 1024
@@ -200,7 +201,7 @@ class Page:
 
     def write_progress(self, millionths: int, message: bytes) -> None:
         """Says how far the activity that runs is; `PROGRESS_NONE` where only the words count."""
-        words, size = self.words, min(len(message), PROGRESS_BYTES_MOST)
+        words, size = self.words, min(len(message), MESSAGE_BYTES_MOST)
         count = words[Word.PROGRESS_COUNT] | 1
         words[Word.PROGRESS_COUNT] = count
         words[Word.PROGRESS] = millionths
@@ -215,7 +216,7 @@ class Page:
         count, seq = words[Word.PROGRESS_COUNT], words[Word.SEQ]
         if not count or count % 2 or words[Word.PROGRESS_SEQ] != seq or not self.busy:
             return None
-        size = min(words[Word.PROGRESS_BYTES], PROGRESS_BYTES_MOST)
+        size = min(words[Word.PROGRESS_BYTES], MESSAGE_BYTES_MOST)
         found = words[Word.PROGRESS], bytes(self._bytes[_PROGRESS_AT : _PROGRESS_AT + size])
         return found if words[Word.PROGRESS_COUNT] == count and words[Word.SEQ] == seq else None
 

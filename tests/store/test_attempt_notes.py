@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rrqmp.handling.checkpoints import CHECKPOINT_BYTES_MOST
 from rrqmp.model.attempt import Ending
-from rrqmp.store.calls.attempt_notes import MAX_CHECKPOINT_BYTES, publish_progress, read_checkpoint, save_checkpoint
+from rrqmp.store.calls.attempt_notes import publish_progress, read_checkpoint, save_checkpoint
 from rrqmp.store.calls.dead_letters import revive
 from rrqmp.store.calls.enqueue import Submission, enqueue
 from rrqmp.store.calls.show import show
@@ -33,7 +34,7 @@ def test_checkpoint_is_kept_over_attempts_and_gone_with_the_end(
     store: BlockingConnection, keys: QueueKeys, slot: Slot
 ) -> None:
     assert store.run(read_checkpoint(keys, "x")) == b""
-    data = b"\x00" * MAX_CHECKPOINT_BYTES
+    data = b"\x00" * CHECKPOINT_BYTES_MOST
     assert store.run(save_checkpoint(keys, "x", slot.held["x"], data))
     for ending in (Ending.RELEASE, Ending.CRASH, Ending.RETRY):
         slot.settle("x", ending)

@@ -8,12 +8,11 @@ from typing import Any, Final
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.script import Argument, Call, load_script
 
-MAX_CHECKPOINT_BYTES: Final = 64 * 1024
 PROGRESS_BITE: Final = 100
 
 
 def save_checkpoint(keys: QueueKeys, activity_id: str, token: str, data: bytes) -> Call[bool]:
-    """Stores `data` (at most `MAX_CHECKPOINT_BYTES`) for later attempts; false where the token's attempt has ended."""
+    """Stores `data`, which the caller keeps small, for later attempts; false where the token's attempt has ended."""
     return Call(load_script("save_checkpoint"), keys.script_keys, (activity_id, token, data), bool)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from rrqmp.model.progress import MESSAGE_BYTES_MOST
 from rrqmp.shared_state.board import (
-    PROGRESS_BYTES_MOST,
     PROGRESS_NONE,
     STRIDE,
     Board,
@@ -168,7 +168,7 @@ def test_progress_belongs_to_the_activity_that_spoke_and_is_never_read_half(at: 
     at.page.words[Word.PROGRESS_COUNT] += 1
     assert at.page.read_progress() is None
     at.page.write_progress(PROGRESS_NONE, b"x" * 1000)
-    assert at.page.read_progress() == (PROGRESS_NONE, b"x" * PROGRESS_BYTES_MOST)
+    assert at.page.read_progress() == (PROGRESS_NONE, b"x" * MESSAGE_BYTES_MOST)
     at.record.end()
     assert at.page.read_progress() is None
     at.begin()
