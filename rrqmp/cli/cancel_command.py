@@ -8,7 +8,6 @@ import click
 
 from rrqmp.cli.printing import print_json
 from rrqmp.cli.queue_options import open_pool, queue_options, read_settings
-from rrqmp.errors import ActivityNotFound
 from rrqmp.model.status import ActivityStatus
 from rrqmp.model.units import seconds_of_text
 from rrqmp.settings import Settings
@@ -45,37 +44,30 @@ def command(activity_ids: tuple[str, ...], grace: str | None, children: bool, as
 
 def _cancel(
     pool: ConnectionPool, settings: Settings, activity_id: str, grace: float | None, *, children: bool
-) -> CancelReply | None:
-    from rrqmp.client.cancelling import cancelling_children
-    from rrqmp.client.operations import cancel
+) -> CancelReply:
+    from rrqmp.client.cancelling import asking_for_end
     from rrqmp.client.steps import run_steps
 
     for name in settings.queues:
-        keys = QueueKeys(name, settings.prefix)
-        try:
-            reply = run_steps(pool.run, cancel(keys, rules_of(settings), activity_id, grace))
-        except ActivityNotFound:
-            continue
-        if children:
-            run_steps(pool.run, cancelling_children(keys, activity_id, grace))
-        return reply
-    return None
+        keys, rules = QueueKeys(name, settings.prefix), rules_of(settings)
+        reply = run_steps(pool.run, asking_for_end(keys, activity_id, grace, children=children, rules=rules))
+        if reply.outcome is not CancelOutcome.UNKNOWN:
+            return reply
+    return CancelReply(CancelOutcome.UNKNOWN, None)
 
 
-def _outcome(reply: CancelReply | None) -> CancelOutcome:
-    if reply is None:
-        return CancelOutcome.UNKNOWN
+def _outcome(reply: CancelReply) -> CancelOutcome:
     # Asked twice, it is cancelled all the same.
     return CancelOutcome.CANCELLED if reply.status is ActivityStatus.CANCELLED else reply.outcome
 
 
-def _told(reply: CancelReply | None) -> str:
+def _told(reply: CancelReply) -> str:
     match _outcome(reply):
         case CancelOutcome.CANCELLED:
             return "is cancelled"
         case CancelOutcome.REQUESTED:
             return "runs, and its node was told"
         case CancelOutcome.ENDED:
-            return f"had ended: {reply.status if reply else ''}"
+            return f"had ended: {reply.status}"
         case _:
             return "is unknown: it never was, or its time to live is over"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, TypeAlias
 
+from rrqmp.client.ending import not_found
 from rrqmp.client.steps import Steps
-from rrqmp.errors import ActivityNotFound
 from rrqmp.model.status import ActivityStatus
 from rrqmp.model.units import check_seconds
 from rrqmp.store.calls.cancel import CancelOutcome, CancelReply, cancel, cancel_children
@@ -18,14 +18,22 @@ Grace: TypeAlias = float | timedelta | None
 _RULES: Final = StoreRules()
 
 
-def cancelling(keys: QueueKeys, activity_id: str, grace: Grace, *, children: bool) -> Steps[bool | None]:
-    """Asks for the end of one; whether it is or will be cancelled, `None` for an unknown id."""
+def asking_for_end(
+    keys: QueueKeys, activity_id: str, grace: Grace, *, children: bool, rules: StoreRules = _RULES
+) -> Steps[CancelReply]:
+    """Asks for the end of one, with `children` also of what it has started; what became of the wish."""
     grace_ms = _milliseconds(grace)
-    reply: CancelReply = yield cancel(keys, _RULES, activity_id, grace_ms=grace_ms)
+    reply: CancelReply = yield cancel(keys, rules, activity_id, grace_ms=grace_ms)
+    if children and reply.outcome is not CancelOutcome.UNKNOWN:
+        yield from _cancelling_below(keys, [activity_id], grace_ms)
+    return reply
+
+
+def cancelling(keys: QueueKeys, activity_id: str, grace: Grace, *, children: bool) -> Steps[bool | None]:
+    """The same; whether it is or will be cancelled, `None` for an unknown id."""
+    reply = yield from asking_for_end(keys, activity_id, grace, children=children)
     if reply.outcome is CancelOutcome.UNKNOWN:
         return None
-    if children:
-        yield from _cancelling_below(keys, [activity_id], grace_ms)
     # Asked again, or sent twice over a broken connection: it is cancelled all the same.
     return reply.outcome is not CancelOutcome.ENDED or reply.status is ActivityStatus.CANCELLED
 
@@ -34,9 +42,7 @@ def cancelling_known(keys: QueueKeys, activity_id: str, grace: Grace, *, childre
     """The same; raises `ActivityNotFound` for an unknown id."""
     cancelled = yield from cancelling(keys, activity_id, grace, children=children)
     if cancelled is None:
-        raise ActivityNotFound(
-            f"queue {keys.queue!r} has no activity {activity_id}: it never had one, or its time is over"
-        )
+        raise not_found(keys, activity_id)
     return cancelled
 
 

@@ -13,6 +13,7 @@ from rrqmp.errors import (
     ActivityDiscarded,
     ActivityExpired,
     ActivityFailed,
+    ActivityNotFound,
     ActivityOutOfMemory,
     ActivityTimedOut,
     ActivityUnsuccessful,
@@ -23,6 +24,7 @@ from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.attempt import Attempt, AttemptKind, decode_outcome
 from rrqmp.model.codec import Codec
 from rrqmp.model.status import ActivityStatus
+from rrqmp.store.keys import QueueKeys
 
 
 class Ended(NamedTuple):
@@ -78,6 +80,13 @@ def error_of(
         kind = AttemptKind.CANCELLED
     reason = record.reason if record else ""
     return _ERRORS[kind](_sentence(kind, last, activity_id, activity_type, attempts, reason), last, attempts)
+
+
+def not_found(keys: QueueKeys, activity_id: str) -> ActivityNotFound:
+    """The error for an id without a record."""
+    return ActivityNotFound(
+        f"queue {keys.queue!r} has no activity {activity_id}: it never had one, or its time to live is over"
+    )
 
 
 def _read_outcome(out: bytes, activity_id: str) -> tuple[Attempt, bytes]:

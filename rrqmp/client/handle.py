@@ -9,7 +9,7 @@ import msgspec
 from typing_extensions import TypeVar
 
 from rrqmp.client.cancelling import Grace, cancelling
-from rrqmp.client.ending import Ended, error_of, value_of
+from rrqmp.client.ending import Ended, error_of, not_found, value_of
 from rrqmp.errors import ActivityNotFound, ResultError, ResultExpired, ResultTimeout
 from rrqmp.model.codec import Codec
 from rrqmp.model.progress import Progress, decode_progress
@@ -118,6 +118,4 @@ class ActivityHandle(Generic[R_co]):
                 f"{self.activity_type} {self.activity_id} has ended and its record's time to live is over; "
                 "fetch results earlier or raise result_ttl"
             )
-        return ActivityNotFound(
-            f"queue {self.keys.queue!r} has no activity {self.activity_id}: it never had one, or its time is over"
-        )
+        return not_found(self.keys, self.activity_id)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
 import msgspec
 
+from rrqmp.client.ending import not_found
 from rrqmp.client.listing import types_with_work
 from rrqmp.client.steps import Steps, single
-from rrqmp.errors import ActivityNotFound, ConfigurationError
+from rrqmp.errors import ConfigurationError
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.gates import QueueGates
 from rrqmp.model.names import check_activity_type
 from rrqmp.model.node import NodeView, decode_description
 from rrqmp.model.stats import QueueStats
-from rrqmp.model.units import check_seconds
 from rrqmp.store.calls import dead_letters, gates
-from rrqmp.store.calls.cancel import CancelOutcome, CancelReply
-from rrqmp.store.calls.cancel import cancel as cancel_call
 from rrqmp.store.calls.children import children as children_call
 from rrqmp.store.calls.heartbeat import wake
 from rrqmp.store.calls.nodes import ABOUTS_BITE, NodeLease, abouts, nodes
@@ -41,7 +38,7 @@ def get(keys: QueueKeys, activity_id: str) -> Steps[ActivityRecord]:
     """One activity; raises `ActivityNotFound`."""
     record: ActivityRecord | None = yield show(keys, activity_id)
     if record is None:
-        raise _unknown(keys, activity_id)
+        raise not_found(keys, activity_id)
     return record
 
 
@@ -92,26 +89,9 @@ def limit(keys: QueueKeys, activity_type: str, most: int | None) -> Steps[None]:
     return single(gates.limit(keys, check_activity_type(activity_type), None if most is None else _check_most(most)))
 
 
-def _check_most(most: object) -> int:
-    if not isinstance(most, int) or isinstance(most, bool) or most < 0:
-        raise ConfigurationError(f"limit is {most!r}: give a number of activities, 0 or more, or None for no limit")
-    return most
-
-
 def get_gates(keys: QueueKeys) -> Steps[QueueGates]:
     """What is paused and limited."""
     return single(gates.gates(keys))
-
-
-def cancel(
-    keys: QueueKeys, rules: StoreRules, activity_id: str, grace: float | timedelta | None = None
-) -> Steps[CancelReply]:
-    """What became of the wish; raises `ActivityNotFound`."""
-    grace_ms = None if grace is None else round(check_seconds(grace, "grace", least=0.0) * 1000)
-    reply: CancelReply = yield cancel_call(keys, rules, activity_id, grace_ms=grace_ms)
-    if reply.outcome is CancelOutcome.UNKNOWN:
-        raise _unknown(keys, activity_id)
-    return reply
 
 
 def workers(keys: QueueKeys) -> Steps[tuple[NodeView, ...]]:
@@ -125,6 +105,12 @@ def workers(keys: QueueKeys) -> Steps[tuple[NodeView, ...]]:
     return tuple(views)
 
 
+def _check_most(most: object) -> int:
+    if not isinstance(most, int) or isinstance(most, bool) or most < 0:
+        raise ConfigurationError(f"limit is {most!r}: give a number of activities, 0 or more, or None for no limit")
+    return most
+
+
 def _view(lease: NodeLease, about: bytes | None) -> NodeView:
     name, _, boot = lease.node.rpartition("@")
     try:
@@ -134,12 +120,6 @@ def _view(lease: NodeLease, about: bytes | None) -> NodeView:
         described = None
     left = None if lease.left_us is None else max(0.0, lease.left_us / 1_000_000)
     return NodeView(name=name or lease.node, boot=boot, lease_seconds=left, described=described)
-
-
-def _unknown(keys: QueueKeys, activity_id: str) -> ActivityNotFound:
-    return ActivityNotFound(
-        f"queue {keys.queue!r} has no activity {activity_id}: it never had one, or its time to live is over"
-    )
 
 
 def _type_or_all(activity_type: str | None) -> str:
