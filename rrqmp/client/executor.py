@@ -53,15 +53,6 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
         config = redis_config_of(options)
         return cls(Reach(url, config, resend_seconds=resend_seconds_of(options)), desk)
 
-    def cancel(self, activity_id: str, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
-        """Asks for the end of an activity that was submitted anywhere, as `ActivityFuture.cancel`."""
-        steps = cancelling_known(self._keys, activity_id, grace, children=children)
-        return run_steps(self._reach.run, steps)
-
-    def cancel_children(self, activity_id: str, grace: float | timedelta | None = None) -> int:
-        """Asks for the end of all that an activity has started in this queue, and of what these have; how many."""
-        return run_steps(self._reach.run, cancelling_children(self._keys, activity_id, grace))
-
     @property
     def activity_queue(self) -> ActivityQueue:
         """The queue as an operator sees it."""
@@ -147,6 +138,15 @@ class ActivityExecutor(Submitter[ActivityFuture[Any]]):
         An id that nobody knows is told by the first question to the future: `ActivityNotFound`.
         """
         return self._future(activity_id, activity)
+
+    def cancel(self, activity_id: str, grace: float | timedelta | None = None, *, children: bool = False) -> bool:
+        """Asks for the end of an activity that was submitted anywhere, as `ActivityFuture.cancel`."""
+        steps = cancelling_known(self._keys, activity_id, grace, children=children)
+        return run_steps(self._reach.run, steps)
+
+    def cancel_children(self, activity_id: str, grace: float | timedelta | None = None) -> int:
+        """Asks for the end of all that an activity has started in this queue, and of what these have; how many."""
+        return run_steps(self._reach.run, cancelling_children(self._keys, activity_id, grace))
 
     def send(self, prepared: Prepared) -> ActivityFuture[Any]:
         """Sends a prepared submission; sent twice it is the same activity."""
