@@ -13,11 +13,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
+
+from msgspec import structs
 
 from rrqmp import aio
-from rrqmp.client.executor import ActivityExecutor
-from rrqmp.client.queue import ActivityQueue
 from rrqmp.engine.worker_engine import WorkerEngine
 from rrqmp.handling.invocation import Invoker
 from rrqmp.model.attempt import Ending
@@ -31,8 +32,9 @@ from rrqmp.store.calls.heartbeat import heartbeat
 from rrqmp.store.calls.promote import promote
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.keys import QueueKeys
-from rrqmp.store.rules import StoreRules
-from rrqmp.testing.recorder import Recorder
+from rrqmp.store.rules import rules_of
+from rrqmp.supervisor.preparation import worker_config
+from rrqmp.testing.engine_queue import EngineQueue
 from rrqmp.testing.stage import Setter, Stage, empty, staged, watch_submissions
 from rrqmp.worker.attempt_metrics import AttemptMetrics
 from rrqmp.worker.dumps import Dumps
@@ -67,22 +69,8 @@ class NoSoftLimit(SoftLimit):
         """Leaves the signal alone."""
 
 
-class EagerQueue(Recorder):
+class EagerQueue(EngineQueue):
     """What was submitted, all of it run by the time that the submitting call returns."""
-
-    def __init__(self, engine: WorkerEngine) -> None:
-        super().__init__()
-        self.engine = engine
-
-    @property
-    def executor(self) -> ActivityExecutor:
-        """Submits to the engine's (first) queue."""
-        return self.engine.get_activity_executor()
-
-    @property
-    def queue(self) -> ActivityQueue:
-        """Counts and records of that queue."""
-        return self.engine.get_activity_queue()
 
 
 class Bench:
@@ -208,28 +196,11 @@ def _without_delay(item: Submission) -> Submission:
 
 def _config(url: str, engine: WorkerEngine) -> WorkerConfig:
     settings: Settings = SettingsInputs().resolve(engine.settings).settings
-    rules = StoreRules(
-        priority_aging=settings.priority_aging,
-        max_crashes=settings.max_crashes,
-        max_losses=settings.max_losses,
-        result_ttl=settings.result_ttl,
-        key_ttl=settings.idempotency_ttl,
-        lease=_LEASE_SECONDS,
+    rules = replace(rules_of(settings), lease=_LEASE_SECONDS)
+    return structs.replace(
+        worker_config(settings, rules, engine.registry.types()),
+        redis_url=url,
+        weighted=False,
+        claim_limit=1,
+        node_name=f"eager@{secrets.token_hex(8)}",
     )
-    known: dict[str, Any] = {
-        "redis_url": url,
-        "prefix": settings.prefix,
-        "queues": tuple(settings.queues.items()),
-        "weighted": False,
-        "rules": rules,
-        "activity_types": engine.registry.types(),
-        "claim_limit": 1,
-        "poll_seconds": settings.schedule_poll_interval,
-        "callback_seconds": settings.dead_letter_timeout,
-        "payload_limit": settings.payload_limit,
-        "nice": 0,
-        "node_name": f"eager@{secrets.token_hex(8)}",
-        "log_level": settings.log_level,
-        "log_format": settings.log_format,
-    }
-    return WorkerConfig(**known)

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from rrqmp.client.executor import ActivityExecutor
-from rrqmp.client.queue import ActivityQueue
 from rrqmp.engine.worker_engine import WorkerEngine
 from rrqmp.settings.table import ENVIRONMENT_PREFIX
-from rrqmp.testing.recorder import Recorder
+from rrqmp.testing.engine_queue import EngineQueue
 from rrqmp.testing.stage import Setter, Stage, empty, staged, watch_submissions
 
 _WORKERS = 2
@@ -24,22 +22,8 @@ class Patch(Setter, Protocol):
     def setenv(self, name: str, value: str) -> None: ...
 
 
-class RealQueue(Recorder):
+class RealQueue(EngineQueue):
     """What was submitted, and the doors to what became of it. Results are waited for with the futures themselves."""
-
-    def __init__(self, engine: WorkerEngine) -> None:
-        super().__init__()
-        self.engine = engine
-
-    @property
-    def executor(self) -> ActivityExecutor:
-        """Submits to the engine's (first) queue."""
-        return self.engine.get_activity_executor()
-
-    @property
-    def queue(self) -> ActivityQueue:
-        """Counts and records of that queue."""
-        return self.engine.get_activity_queue()
 
 
 @contextmanager
