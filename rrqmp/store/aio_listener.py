@@ -1,4 +1,7 @@
-"""Messages of subscribed channels, for a loop on which futures wait: channels come and go while it listens."""
+"""Messages of subscribed channels, for a loop: what the supervisor hears, and futures of the asyncio client.
+
+Channels come and go while it listens.
+"""
 
 from __future__ import annotations
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from rrqmp.errors import StoreError
-from rrqmp.store.aio_notices import AsyncNotices
+from rrqmp.store.aio_listener import AsyncListener
 from rrqmp.store.calls.cancel import CancelOrder, read_cancel_message
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.notices import NoticeKind
 from rrqmp.supervisor.log import LOGGER
+
+_CONNECT_SECONDS: Final = 2.0
 
 
 class Listener:
@@ -45,7 +48,9 @@ class Listener:
 
     async def _run(self) -> None:
         try:
-            async for notice in AsyncNotices(self._url, [*self._due, *self._control]):
+            listener = AsyncListener(self._url, connect_timeout=_CONNECT_SECONDS)
+            listener.subscribe(*self._due, *self._control)
+            async for notice in listener:
                 if notice.kind is NoticeKind.CONNECTED:
                     for keys in self._due.values():
                         self._on_due(keys)

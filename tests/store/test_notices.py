@@ -11,7 +11,7 @@ import pytest
 from rrqmp.model.attempt import Ending
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.aio import AsyncStore
-from rrqmp.store.aio_notices import AsyncNotices
+from rrqmp.store.aio_listener import AsyncListener
 from rrqmp.store.calls.cancel import cancel
 from rrqmp.store.calls.cycle import Settlement, SlotIdent, cycle
 from rrqmp.store.calls.enqueue import Submission, enqueue
@@ -155,7 +155,11 @@ async def _hear(
 
     async def listen() -> None:
         nonlocal connected
-        async for notice in AsyncNotices(server.url, channels, name=name):
+        listener = AsyncListener(server.url, name=name)
+        listener.subscribe(*channels)
+        async for notice in listener:
+            if notice.kind is NoticeKind.SUBSCRIBED:
+                continue
             heard.append(notice)
             if notice.kind is NoticeKind.CONNECTED:
                 connected += 1
