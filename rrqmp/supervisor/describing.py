@@ -19,6 +19,7 @@ from rrqmp.shared_state.board import PROGRESS_NONE, KillReason, Page, Word, Work
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.nodes import describe
 from rrqmp.store.keys import QueueKeys
+from rrqmp.supervisor.background import Background
 from rrqmp.supervisor.crew import Crew
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.worker_handle import Slot, Stage, Tenure, WorkerHandle
@@ -29,7 +30,7 @@ _PER_LEASE: Final = 3
 _LOOKS: Final = 3
 
 
-class Describer:
+class Describer(Background):
     """Publishes to each queue under the node's present boot; what it left ends with the lease."""
 
     def __init__(self, store: AsyncStore, queues: Sequence[QueueKeys], lease_seconds: float, crew: Crew) -> None:
@@ -38,17 +39,6 @@ class Describer:
         self._lease_seconds = lease_seconds
         self._crew = crew
         self._started_at = time.time()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Ends."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:

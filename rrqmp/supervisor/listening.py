@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -11,12 +10,13 @@ from rrqmp.store.aio_listener import AsyncListener
 from rrqmp.store.calls.cancel import CancelOrder, read_cancel_message
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.notices import NoticeKind
+from rrqmp.supervisor.background import Background
 from rrqmp.supervisor.log import LOGGER
 
 _CONNECT_SECONDS: Final = 2.0
 
 
-class Listener:
+class Listener(Background):
     """Hears the channels of all queues of one node; what was missed is asked for after every reconnection."""
 
     def __init__(
@@ -34,17 +34,6 @@ class Listener:
         self._on_due = on_due
         self._on_connected = on_connected
         self._on_cancel = on_cancel
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins to listen."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Hears nothing more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         try:

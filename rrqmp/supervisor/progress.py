@@ -16,6 +16,7 @@ from rrqmp.shared_state.board import PROGRESS_NONE, Word
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.attempt_notes import PROGRESS_BITE, publish_progress
 from rrqmp.store.keys import QueueKeys
+from rrqmp.supervisor.background import Background
 from rrqmp.supervisor.crew import Crew
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.worker_handle import WorkerHandle
@@ -30,7 +31,7 @@ class _News(NamedTuple):
     item: tuple[str, str, bytes]
 
 
-class ProgressPublisher:
+class ProgressPublisher(Background):
     """Publishes for all workers of a crew, in one call a queue; a tick without news is a look at one word a worker."""
 
     def __init__(self, store: AsyncStore, queues: Sequence[QueueKeys], crew: Crew) -> None:
@@ -39,17 +40,6 @@ class ProgressPublisher:
         self._crew = crew
         # By the number of a process's life: the count of its last report that is published.
         self._published: dict[int, int] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins; needs the running loop."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Ends."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:

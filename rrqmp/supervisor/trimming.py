@@ -11,28 +11,18 @@ from rrqmp.errors import StoreError
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.calls.dead_letters import TRIM_BITE, trim
 from rrqmp.store.keys import QueueKeys
+from rrqmp.supervisor.background import Background
 
 _EVERY_SECONDS: Final = 60.0
 
 
-class Trimmer:
+class Trimmer(Background):
     """A bite after another, once a minute; every node does it, and twice does no harm."""
 
     def __init__(self, store: AsyncStore, queues: Sequence[QueueKeys], dead_letter_limit: int) -> None:
         self._store = store
         self._queues = queues
         self._limit = dead_letter_limit
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Ends."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
