@@ -41,7 +41,7 @@ class MetricName(StrEnum):
     COMPLETED = "activity_completed", Kind.COUNTER, "queue type", "Attempts whose handler returned"
     RETRY = "activity_retry", Kind.COUNTER, "queue type", "Attempts whose handler raised, to be tried again"
     FAILED_NON_RETRY = "activity_failed_non_retry", Kind.COUNTER, "queue type", "Attempts that raised for good"
-    TIMEOUT = "activity_timeout", Kind.COUNTER, "queue type", "Attempts that were killed at their deadline"
+    TIMEOUT = "activity_timeout", Kind.COUNTER, "queue type", "Attempts that ended at a time limit"
     CRASHED = "activity_crashed", Kind.COUNTER, "queue type", "Attempts whose process died under them"
     OUT_OF_MEMORY = "activity_out_of_memory", Kind.COUNTER, "queue type", "Attempts that were killed for their memory"
     CANCELLED = "activity_cancelled", Kind.COUNTER, "queue type", "Attempts that were ended by a cancel"

@@ -18,6 +18,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
 # What every page writes, and what stands for the test's server.
 WRITTEN_URL: Final = "redis://localhost:6379"
+# What stands for a port that is free while the test runs.
+WRITTEN_ADDRESS: Final = "127.0.0.1:9464"
 
 _BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<kind>python|console)\n(?P<text>.*?)```", re.DOTALL

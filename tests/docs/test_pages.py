@@ -14,8 +14,20 @@ import pytest
 
 from rrqmp.settings.table import ENVIRONMENT_PREFIX
 from rrqmp.store.embedded import EmbeddedServer
-from tests.docs.pages import ROOT, WRITTEN_URL, Command, File, Page, Script, pages, read_page, shows
+from tests.docs.pages import (
+    ROOT,
+    WRITTEN_ADDRESS,
+    WRITTEN_URL,
+    Command,
+    File,
+    Page,
+    Script,
+    pages,
+    read_page,
+    shows,
+)
 from tests.processes.harness import eventually
+from tests.runner.harness import free_port
 from tests.servers import embedded_server
 
 STEP_SECONDS = 60.0
@@ -30,6 +42,7 @@ class Reader:
         self._page = page
         self._folder = folder
         self._url = url
+        self._address = f"127.0.0.1:{free_port()}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
         self.environ = kept | {
             "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))),
@@ -97,7 +110,7 @@ class Reader:
         return [sys.executable, "-m", "rrqmp", *rest] if first == "rrqmp" else [sys.executable, *rest]
 
     def _here(self, text: str) -> str:
-        return text.replace(WRITTEN_URL, self._url)
+        return text.replace(WRITTEN_URL, self._url).replace(WRITTEN_ADDRESS, self._address)
 
 
 @pytest.fixture
