@@ -237,7 +237,7 @@ class WorkerEngine(WorkerHooks):
         self.registry.add(registration)
         kind = AsyncActivity if registration.is_async else PlainActivity
         declaration = declared if isinstance(declared, ActivityType) else registration.declaration()
-        return kind(function, declaration)
+        return kind(function, declaration, options)
 
     def _refuse_when_running(self) -> None:
         if self._child is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, cast
 
 from typing_extensions import TypeVar
@@ -16,11 +16,15 @@ R = TypeVar("R", default=Any)
 
 
 class Activity(Generic[P, R]):
-    """A registered function; `declaration` is what submitters may name instead of it."""
+    """A registered function; `declaration` is what submitters may name instead of it, `options` its decorator's."""
 
-    def __init__(self, function: Callable[..., Any], declaration: ActivityType[P, R]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], declaration: ActivityType[P, R], options: Mapping[str, Any] | None = None
+    ) -> None:
         self.function = function
         self.declaration = declaration
+        # Registered once more, with another engine or with a runner, it has the same limits.
+        self.options: Mapping[str, Any] = options or {}
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
 
     @property

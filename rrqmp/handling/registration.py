@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.handling.activity import Activity
@@ -104,6 +104,7 @@ class FunctionHandler:
 def register(declared: object, handler: object, options: HandlerOptions) -> Registration:
     """Reads a handler in any of its forms; `declared` is a name, an `ActivityType` or `None` for the handler's own."""
     if isinstance(handler, Activity):
+        options = cast("HandlerOptions", {**handler.options, **options})
         declared, handler = declared or handler.declaration, handler.function
     if isinstance(handler, type):
         return _register_class(declared, handler, handler, options)

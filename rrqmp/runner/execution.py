@@ -20,7 +20,7 @@ from rrqmp.handling.registry import Registry
 from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.runner.frames import FRAME_MOST, BadFrame
 from rrqmp.runner.messages import NOT_FOUND_TYPE, OutcomeStatus, WireRequest, decode_message
-from rrqmp.runner.outcome import ExecutionError, ExecutionOutcome, encode_outcome
+from rrqmp.runner.outcome import Encoded, ExecutionError, ExecutionOutcome, encode_outcome
 from rrqmp.runner.request import ExecutionRequest, read_request
 from rrqmp.runner.telling import Teller
 from rrqmp.telemetry.runner import Telemetry
@@ -118,7 +118,7 @@ class RunnerJobs:
 
     def _invoke(self, params: bytes, request: ExecutionRequest, deadline_ns: int) -> ExecutionOutcome:
         if request.function_name in self.invoker.not_set_up:
-            # Inside the first job's deadline: nobody here could give the job back.
+            # It failed or hung when the worker started. Inside this job's deadline: nobody could give the job back.
             failure = self.invoker.set_up(request.function_name, WorkerInfo(os.uname().nodename, None, os.getpid(), ()))
             if failure is not None:
                 return _raised(request, failure)
@@ -140,7 +140,7 @@ class RunnerJobs:
         if isinstance(ended, Released):
             # There is no queue here to give it back to.
             return request.retry(ended.message or "released", ended.delay)
-        return request.success(msgspec.Raw(ended.result))
+        return request.success(Encoded(ended.result))
 
 
 def _raised(request: ExecutionRequest, raised: Raised, error: BaseException | None = None) -> ExecutionOutcome:
@@ -151,6 +151,9 @@ def _raised(request: ExecutionRequest, raised: Raised, error: BaseException | No
         words = raised.message or raised.error
     if raised.where:
         words += f" (at {raised.where})"
+    if raised.timed_out:
+        # Its soft limit, not caught: as if its own limit had come.
+        return request.timeout(words)
     if raised.retryable and (raised.delay is not None or isinstance(error, Retry) or raised.error == _RETRY_NAME):
         return request.retry(words, raised.delay)
     details = {"error": raised.error, "where": raised.where, "traceback": raised.traceback}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +26,12 @@ from rrqmp.runner.messages import (
 )
 
 _untyped: Final[Codec[Any]] = Codec()
+# The orchestrator reads numbers as doubles and closes the connection at one that none can hold.
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{309}")
+
+
+class Encoded(bytes):
+    """A result that our own codec has written, and checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class ExecutionError:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionOutcome:
-    """One answer. `result` is a value, or a `msgspec.Raw` that is JSON already; the ids are the request's."""
+    """One answer. `result` is a value, or a `msgspec.Raw` of JSON; the ids are the request's."""
 
     job_id: str | None
     request_id: str | None
@@ -117,6 +125,8 @@ def encode_outcome(outcome: ExecutionOutcome, job_id: str, request_id: str) -> t
     try:
         body = encode_response(_wire(outcome, job_id, request_id))
         if len(body) <= FRAME_MOST:
+            if _MANY_DIGITS.search(body):
+                json.loads(body, parse_int=_within_a_double)
             return body, outcome.status
         reason = (
             f"result: a frame of {len(body)} bytes, at most {FRAME_MOST}; store the bulk elsewhere, pass its address"
@@ -148,9 +158,20 @@ def _wire(outcome: ExecutionOutcome, job_id: str, request_id: str) -> WireRespon
 def _json(value: Any, what: str) -> msgspec.Raw:
     if value is None:
         return NULL
+    if isinstance(value, Encoded):
+        return msgspec.Raw(value)
     if isinstance(value, msgspec.Raw):
-        return value
+        try:
+            # Sent as it is, it could be half a value, or one that the orchestrator cannot read.
+            value = msgspec.json.decode(value)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise InvalidPayload(f"{what}: a Raw that is no JSON: {error}") from None
     return msgspec.Raw(_untyped.encode(value, limit=FRAME_MOST, what=what))
+
+
+def _within_a_double(digits: str) -> None:
+    if math.isinf(float(digits)):
+        raise InvalidPayload(f"an integer of {len(digits)} digits: the orchestrator reads doubles; send it as text")
 
 
 def _delay(seconds: Any) -> float | None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
+import msgspec
+
 from rrqmp.errors import ConfigurationError
 from rrqmp.handling.activity import Activity
 from rrqmp.handling.context import NoSignals, Signals
@@ -19,7 +21,7 @@ from rrqmp.handling.registry import Registry as Registrations
 from rrqmp.model.units import check_seconds
 from rrqmp.runner.accounts import TELLS
 from rrqmp.runner.execution import Functions, RunnerJobs
-from rrqmp.runner.outcome import ExecutionOutcome
+from rrqmp.runner.outcome import Encoded, ExecutionOutcome
 from rrqmp.runner.request import ExecutionRequest
 from rrqmp.runner.telemetry import NoopTelemetry, Telemetry, telemetry_of
 
@@ -64,9 +66,12 @@ class Registry:
         """Runs a request here and now, in this process and without a limit: for tests of handlers."""
         jobs = RunnerJobs(self._registrations, self._functions, NoSignals(), None)
         try:
-            return jobs.execute(request)
+            outcome = jobs.execute(request)
         finally:
             jobs.close()
+        if isinstance(outcome.result, Encoded):
+            return dataclasses.replace(outcome, result=msgspec.json.decode(outcome.result))
+        return outcome
 
     # What a worker's template asks of an application.
 
@@ -99,8 +104,7 @@ class Registry:
     def _add(self, name: str | None, handler: Any, limit: float | None) -> None:
         if _takes_payload(handler):
             registration = register(name, handler, {})
-            own = handler if isinstance(handler, type) else type(handler)
-            if limit is None and getattr(own, "timeout", None) is not None:
+            if limit is None and _states_timeout(handler):
                 limit = registration.timeout
         else:
             registration = _of_function(name, handler)
@@ -112,6 +116,14 @@ class Registry:
 
 def _takes_payload(handler: Any) -> bool:
     return isinstance(handler, type | ActivityHandler | Activity)
+
+
+def _states_timeout(handler: Any) -> bool:
+    """Whether the limit is the handler's own, and not the one that all have on a queue."""
+    if isinstance(handler, Activity):
+        return handler.options.get("timeout") is not None
+    own = handler if isinstance(handler, type) else type(handler)
+    return getattr(own, "timeout", None) is not None
 
 
 def _of_function(name: str | None, function: Any) -> Registration:

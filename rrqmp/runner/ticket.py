@@ -12,8 +12,11 @@ from typing import Final, Protocol
 from rrqmp.runner.messages import WireRequest
 from rrqmp.supervisor.worker_handle import WorkerHandle
 
-# The orchestrator's own timer fires at the deadline; whoever loses that race has its runner killed.
-_AHEAD_SECONDS: Final = 0.05
+# The orchestrator's own timer fires at the deadline; whoever loses that race has its runner killed. What stands between
+# the order and the orchestrator's reading of the answer grows with the load of the machine, so who has time gives more.
+_AHEAD_LEAST: Final = 0.05
+_AHEAD_SHARE: Final = 0.1
+_AHEAD_MOST: Final = 0.25
 # A deadline further away than this is none: the board's words hold nanoseconds.
 _LONGEST_SECONDS: Final = 30 * 86_400.0
 _NS: Final = 1e9
@@ -56,7 +59,7 @@ class Deadline:
         left = min((deadline - datetime.now(UTC)).total_seconds(), _LONGEST_SECONDS)
         if left <= 0:
             return None
-        ahead = min(_AHEAD_SECONDS, left / 2)
+        ahead = min(max(_AHEAD_LEAST, min(left * _AHEAD_SHARE, _AHEAD_MOST)), left / 2)
         return cls(now + round((left - ahead) * _NS), ahead)
 
 

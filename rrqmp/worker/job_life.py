@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -9,8 +11,9 @@ from typing import Final
 
 from rrqmp.handling.application import Application
 from rrqmp.handling.jobs import Jobs, JobServer
+from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.shared_state import messages
-from rrqmp.shared_state.board import ID_BYTES, WorkerState
+from rrqmp.shared_state.board import ID_BYTES, TYPE_BYTES_MOST, Word, WorkerState
 from rrqmp.shared_state.enclosing import disclose, enclosed
 from rrqmp.shared_state.messages import Account, Answer, Drain, Idle, Job, Leaving, Settled, Take, WorkerConfig
 from rrqmp.worker.board_signals import BoardSignals
@@ -22,6 +25,7 @@ from rrqmp.worker.soft_limit import SoftLimit
 _NS: Final = 1_000_000_000
 _EXIT_CLEAN: Final = 0
 _BODY_MOST: Final = 1 << 30
+_log: Final = logging.getLogger("rrqmp.worker")
 
 
 class JobSignals(BoardSignals):
@@ -54,6 +58,7 @@ class JobLife:
         self._config = config
         self._application = application
         self._orphans = OrphanWatch()
+        self._pid = os.getpid()
         self._jobs: Jobs | None = None
         self._soft: SoftLimit | None = None
 
@@ -67,6 +72,7 @@ class JobLife:
         signals = JobSignals(self._record.words)
         jobs = self._jobs = self._application.open_jobs(signals)
         self._soft = signals.soft = SoftLimit(self._record.words, jobs.invoker)
+        self._set_up(jobs, take)
         self._record.become(WorkerState.IDLE)
         messages.send(self._channel, Idle())
         while not self._orphans.too_many():
@@ -83,6 +89,28 @@ class JobLife:
                     raise RuntimeError(f"a worker for jobs was sent {message!r}")
         return self._leave("recycled")
 
+    def _set_up(self, jobs: Jobs, take: Take) -> None:
+        """All handlers at once, before the first job: a job's deadline is its client's, and leaves no time for this."""
+        worker = WorkerInfo(take.node, take.slot, os.getpid(), ())
+        left_alone = {kind for kind, _ in take.aside}
+        for registration in self._application.registry:
+            kind = registration.activity_type
+            if kind not in jobs.invoker.not_set_up or kind in left_alone:
+                continue
+            self._record.page.write_activity(b" " * ID_BYTES, kind.encode()[:TYPE_BYTES_MOST])
+            self._record.begin_uncharged(WorkerState.SETTING_UP, round(registration.setup_timeout * _NS))
+            failure = jobs.invoker.set_up(kind, worker)
+            self._record.end_uncharged()
+            self._dumps.mend()
+            if failure is not None:
+                _log.error(
+                    "setup of %s failed; its first job here tries again, inside its own deadline: %s: %s\n%s",
+                    kind,
+                    failure.error,
+                    failure.message,
+                    failure.traceback.rstrip(),
+                )
+
     def _run(self, jobs: Jobs, job: Job, descriptors: list[int]) -> None:
         """From the first word on the board a death is charged to this job, the decoding of its body included."""
         # Names the job in a report of this process's death, so that none is charged with another's.
@@ -97,8 +125,12 @@ class JobLife:
             soft_ns=self._soft_ns(jobs, job),
         )
         body = jobs.run(disclose(job.body, descriptors, _BODY_MOST), job.deadline_ns, job.waiting)
+        if os.getpid() != self._pid:
+            # A child that the handler forked and let return: the job, and all that follows, is its parent's.
+            os._exit(_EXIT_CLEAN)
         # Waits here if it is being killed: then the supervisor answers, and this answer is never sent.
         self._record.end()
+        self._record.words[Word.SOFT] = 0
         self._dumps.mend()
         with enclosed(body) as (inline, enclosures):
             messages.send(self._channel, Answer(number=job.number, body=inline), enclosures)

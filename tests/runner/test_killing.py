@@ -105,6 +105,13 @@ def test_handler_that_writes_into_its_channel_fails_nobody_else(runner: Running,
     assert [wire.ask("echo", {"n": number})["result"]["n"] for number in range(10)] == list(range(10))
 
 
+def test_child_that_a_handler_forks_and_lets_return_answers_nothing(wire: Wire) -> None:
+    for _ in range(4):
+        assert wire.ask("forks_and_returns")["result"] == {"parent": True}
+    assert [wire.ask("echo", {"n": number})["result"]["n"] for number in range(4)] == list(range(4))
+    assert wire.silent(0.05)
+
+
 def test_worker_killed_between_jobs_costs_no_job(runner: Running, wire: Wire) -> None:
     for _ in range(6):
         os.kill(wire.ask("describe")["result"]["pid"], 9)

@@ -120,10 +120,18 @@ def test_crash_fails_its_job_and_says_where(jobs: Jobs) -> None:
     assert re.fullmatch(r"crash crashed \(SIGSEGV at acts_of_runner.py:\d+ crash\)", fields["last_error"])
 
 
-def test_result_that_cannot_be_sent_fails_its_job_alone(jobs: Jobs) -> None:
-    fields = jobs.enqueue("unsendable", {"what": "large"}, max_retries=1).ended()
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("large", "at most 16777216"), ("beyond a double", "401 digits"), ("deep", "more than 100 deep")],
+)
+def test_result_that_cannot_be_sent_fails_its_job_alone(jobs: Jobs, what: str, words: str) -> None:
+    fields = jobs.enqueue("unsendable", {"what": what}, max_retries=1).ended()
     assert fields["status"] == "FAILED"
-    assert "at most 16777216" in fields["last_error"]
+    assert words in fields["last_error"]
+
+
+def test_result_at_the_edge_of_what_the_orchestrator_reads_comes_through(jobs: Jobs) -> None:
+    assert jobs.enqueue("at_the_edge", max_retries=1).result()["digits"] == 1e308
 
 
 def test_ten_timeouts_in_c_restart_nothing_and_no_neighbour_notices(orchestrate: Orchestrate, own_jobs: Jobs) -> None:

@@ -132,12 +132,22 @@ def test_what_a_handler_raises_becomes_an_outcome(
         ("large", "result: 17825794 bytes of JSON, at most 16777216"),
         ("object", "result: object is nothing that JSON can hold"),
         ("raising", "RuntimeError: its own fault"),
+        # At each of these the orchestrator would close the connection, and all that is in flight on it would fail.
+        ("beyond a double", "an integer of 401 digits"),
+        ("raw beyond a double", "a Raw that is no JSON: Number out of range"),
+        ("raw and more", "a Raw that is no JSON"),
+        ("deep", "nested more than 100 deep"),
     ],
 )
 def test_result_that_cannot_be_sent_is_an_error_that_says_so(wire: Wire, what: str, words: str) -> None:
     answer = wire.ask("unsendable", {"what": what})
     assert (answer["status"], answer["error"]["type"]) == ("error", "result_not_sendable")
     assert words in answer["error"]["message"]
+
+
+def test_what_the_orchestrator_can_just_read_is_sent(wire: Wire) -> None:
+    assert wire.ask("at_the_edge")["result"]["digits"] == 10**308
+    assert wire.ask("raw")["result"] == {"a": [1]}
 
 
 def test_answer_bears_the_ids_of_its_request_whatever_the_handler_says(wire: Wire) -> None:
@@ -171,8 +181,30 @@ def test_activity_handler_serves_the_runner_with_its_payload_checked(wire: Wire)
     assert (answer["status"], answer["retry_after_seconds"]) == ("retry", 7.0)
 
 
-def test_activity_handler_is_warned_at_its_soft_limit(wire: Wire) -> None:
-    assert wire.ask("patient")["result"] == "warned"
+@pytest.mark.parametrize("function", ["patient", "warned"])
+def test_activity_handler_is_warned_at_its_soft_limit(wire: Wire, function: str) -> None:
+    assert wire.ask(function)["result"] == "warned"
+
+
+def test_soft_limit_that_is_not_caught_is_a_timeout_and_costs_no_process(wire: Wire) -> None:
+    answer = wire.ask("napping", {"seconds": 20})
+    assert (answer["status"], answer["error"]["type"]) == ("timeout", "timeout")
+    assert answer["error"]["message"].startswith("soft limit of 0.2 s (at acts_of_runner.py:")
+
+
+def test_soft_limit_of_a_job_that_has_ended_is_not_the_next_ones(wire: Wire) -> None:
+    # Both workers, whoever is asked.
+    for _ in range(2):
+        wire.send(*[request("napping", {"seconds": 0.05}) for _ in range(2)])
+        assert [wire.read()["result"] for _ in range(2)] == ["slept"] * 2
+    wire.send(*[request("napping_on", {"seconds": 0.4}) for _ in range(2)])
+    assert [wire.read().get("result") for _ in range(2)] == ["slept"] * 2
+
+
+def test_activity_of_an_engine_keeps_its_own_limit(wire: Wire) -> None:
+    began = time.monotonic()
+    assert wire.ask("limited", seconds=30)["status"] == "timeout"
+    assert time.monotonic() - began < 5
 
 
 def test_no_job_finds_the_checkpoint_of_another(wire: Wire) -> None:

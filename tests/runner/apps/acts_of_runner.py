@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rrqmp import ActivityContext, ActivityHandler, NonRetry, Retry, SoftTimeout
+import msgspec
+
+from rrqmp import ActivityContext, ActivityHandler, NonRetry, Retry, SoftTimeout, WorkerEngine
 from rrqmp.runner import ExecutionOutcome, ExecutionRequest, Registry
 
 registry = Registry()
@@ -77,7 +79,36 @@ def unsendable(request: ExecutionRequest) -> Any:
         "large": "x" * (17 * 2**20),
         "object": object(),
         "raising": Raising(),
+        "beyond a double": [10**400],
+        "raw beyond a double": msgspec.Raw(b"1e999"),
+        "raw and more": msgspec.Raw(b'1,"status":"retry"'),
+        "deep": deep(101),
     }[request.params["what"]]
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@registry.register
+def at_the_edge(request: ExecutionRequest) -> ExecutionOutcome:
+    """What the orchestrator can just read."""
+    return request.success({"digits": 10**308, "text": "9" * 400, "deep": deep(99)})
+
+
+@registry.register
+def raw(request: ExecutionRequest) -> ExecutionOutcome:
+    return request.success(msgspec.Raw(b'{"a": [1]}'))
+
+
+@registry.register
+def forks_and_returns(request: ExecutionRequest) -> Any:
+    """Twice, in two processes."""
+    child = os.fork()
+    return {"parent": bool(child)}
 
 
 @registry.register
@@ -212,3 +243,47 @@ class Saving(ActivityHandler[Any, Any]):
 
 registry.register("patient", Patient)
 registry.register("saving", Saving)
+
+
+class Napping(ActivityHandler[Any, str]):
+    """Sleeps for as long as it is told, and may be warned."""
+
+    timeout = 30
+    soft_timeout = 0.2
+
+    def handle(self, payload: Any, context: ActivityContext) -> str:
+        time.sleep(payload["seconds"])
+        return "slept"
+
+
+class NappingOn(ActivityHandler[Any, str]):
+    """The same, and nobody has asked for a warning."""
+
+    def handle(self, payload: Any, context: ActivityContext) -> str:
+        time.sleep(payload["seconds"])
+        return "slept"
+
+
+registry.register("napping", Napping)
+registry.register("napping_on", NappingOn)
+
+# Of an engine, as it also serves a queue.
+engine = WorkerEngine(queue_name="acts")
+
+
+@engine.activity(timeout=0.3)
+def limited(payload: Any) -> None:
+    time.sleep(60)
+
+
+@engine.activity(soft_timeout=0.2)
+def warned(payload: Any) -> str:
+    try:
+        time.sleep(20)
+    except SoftTimeout:
+        return "warned"
+    return "not warned"
+
+
+registry.register("limited", limited)
+registry.register("warned", warned)

@@ -380,3 +380,11 @@ class Careless(ActivityHandler[Job, None]):
 )
 def test_callback_is_known_without_making_the_handler(handler: Any, wants: bool) -> None:
     assert register("job", handler, {}).wants_dead_letter is wants
+
+
+def test_function_that_is_registered_once_more_keeps_its_decorators_limits() -> None:
+    def work(payload: int) -> None: ...
+
+    activity = PlainActivity[int, None](work, ActivityType("work"), {"timeout": 7, "soft_timeout": 3})
+    again = register("again", activity, {"soft_timeout": 2})
+    assert (again.activity_type, again.timeout, again.soft_timeout) == ("again", 7, 2)
