@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from rrqmp.client.ending import not_found
 from rrqmp.client.steps import Steps
+from rrqmp.model.ids import check_id_text
 from rrqmp.model.status import ActivityStatus
 from rrqmp.model.units import check_seconds
 from rrqmp.store.calls.cancel import CancelOutcome, CancelReply, cancel, cancel_children
@@ -23,6 +24,7 @@ def asking_for_end(
 ) -> Steps[CancelReply]:
     """Asks for the end of one, with `children` also of what it has started; what became of the wish."""
     grace_ms = _milliseconds(grace)
+    check_id_text(activity_id)
     reply: CancelReply = yield cancel(keys, rules, activity_id, grace_ms=grace_ms)
     if children and reply.outcome is not CancelOutcome.UNKNOWN:
         yield from _cancelling_below(keys, [activity_id], grace_ms)
@@ -48,7 +50,7 @@ def cancelling_known(keys: QueueKeys, activity_id: str, grace: Grace, *, childre
 
 def cancelling_children(keys: QueueKeys, parent: str, grace: Grace) -> Steps[int]:
     """Asks for the end of all that an activity has started in this queue, and of what these have; how many."""
-    return (yield from _cancelling_below(keys, [parent], _milliseconds(grace)))
+    return (yield from _cancelling_below(keys, [check_id_text(parent)], _milliseconds(grace)))
 
 
 def _cancelling_below(keys: QueueKeys, parents: list[str], grace_ms: int | None) -> Steps[int]:

@@ -13,6 +13,7 @@ from rrqmp.client.steps import Steps, single
 from rrqmp.errors import ConfigurationError
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.gates import QueueGates
+from rrqmp.model.ids import check_id_text
 from rrqmp.model.names import check_activity_type
 from rrqmp.model.node import NodeView, decode_description
 from rrqmp.model.stats import QueueStats
@@ -36,7 +37,7 @@ def get_stats(keys: QueueKeys) -> Steps[QueueStats]:
 
 def get(keys: QueueKeys, activity_id: str) -> Steps[ActivityRecord]:
     """One activity; raises `ActivityNotFound`."""
-    record: ActivityRecord | None = yield show(keys, activity_id)
+    record: ActivityRecord | None = yield show(keys, check_id_text(activity_id))
     if record is None:
         raise not_found(keys, activity_id)
     return record
@@ -45,6 +46,7 @@ def get(keys: QueueKeys, activity_id: str) -> Steps[ActivityRecord]:
 def revive(keys: QueueKeys, rules: StoreRules, activity_ids: Sequence[str]) -> Steps[int]:
     """Makes these dead letters pending again, in bites; how many were dead."""
     revived = 0
+    activity_ids = [check_id_text(one) for one in activity_ids]
     for start in range(0, len(activity_ids), dead_letters.REVIVE_BITE):
         revived += yield dead_letters.revive(keys, rules, activity_ids[start : start + dead_letters.REVIVE_BITE])
     return revived
@@ -53,6 +55,7 @@ def revive(keys: QueueKeys, rules: StoreRules, activity_ids: Sequence[str]) -> S
 def discard(keys: QueueKeys, activity_ids: Sequence[str]) -> Steps[int]:
     """Deletes these dead letters, in bites; how many were dead."""
     discarded = 0
+    activity_ids = [check_id_text(one) for one in activity_ids]
     for start in range(0, len(activity_ids), dead_letters.REVIVE_BITE):
         discarded += yield dead_letters.discard(keys, activity_ids[start : start + dead_letters.REVIVE_BITE])
     return discarded
@@ -75,6 +78,7 @@ def resume(keys: QueueKeys, activity_type: str | None) -> Steps[None]:
 
 def children(keys: QueueKeys, activity_id: str) -> Steps[tuple[str, ...]]:
     """All that is kept of what an activity has submitted to this queue, in order."""
+    check_id_text(activity_id)
     found: list[str] = []
     more = True
     while more:

@@ -28,11 +28,15 @@ class EngineSettings(TypedDict, total=False):
     queues: Sequence[str] | Mapping[str, int] | None
     activity_types: Sequence[str] | None
     max_workers: int | None
+    max_waiting: int | None
+    claim_limit: int | None
     spares: int | Literal["auto"] | None
     threads_per_worker: int | None
     schedule_poll_interval: float | timedelta | None
     shutdown_timeout: float | timedelta | None
     start_timeout: float | timedelta | None
+    cancel_grace: float | timedelta | None
+    dead_letter_timeout: float | timedelta | None
     lease: float | timedelta | None
     max_crashes: int | None
     max_losses: int | None

@@ -9,8 +9,7 @@ from typing import Any, Final, TypedDict
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.model.names import did_you_mean, nearest
-from rrqmp.model.options import check_max_retries
-from rrqmp.model.retry import RetryPolicy
+from rrqmp.model.retry import RetryPolicy, check_max_retries
 from rrqmp.model.units import check_seconds
 
 DEFAULT_TIMEOUT_SECONDS: Final = 300.0

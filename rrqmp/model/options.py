@@ -12,12 +12,12 @@ from typing import Any, Final, TypedDict
 from rrqmp.errors import ConfigurationError
 from rrqmp.model.names import MAX_KEY_BYTES, did_you_mean
 from rrqmp.model.priority import ActivityPriority
-from rrqmp.model.retry import UNLIMITED, RetryPolicy
+from rrqmp.model.retry import RetryPolicy, check_max_retries
 from rrqmp.model.spec import Spec
 from rrqmp.model.units import MOST_SECONDS, check_seconds
 
 MAX_METADATA_BYTES: Final = 8 * 1024
-# A result must outlive the resends of its enqueue (store rule, finding 28).
+# A result must outlive the resends of its enqueue.
 LEAST_RESULT_TTL_SECONDS: Final = 60.0
 
 
@@ -143,13 +143,6 @@ def check_priority(value: object) -> ActivityPriority:
     if isinstance(value, int) and not isinstance(value, bool) and value in list(ActivityPriority):
         return ActivityPriority(value)
     raise ConfigurationError(f"priority is {value!r}: give one of ActivityPriority.{', '.join(names)}")
-
-
-def check_max_retries(value: object) -> int:
-    """A number of retries, 0 or more, or `UNLIMITED`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < UNLIMITED:
-        raise ConfigurationError(f"max_retries is {value!r}: give 0 or more, or UNLIMITED")
-    return value
 
 
 def check_key(value: object) -> str:

@@ -32,10 +32,10 @@ def decode_progress(stored: bytes) -> Progress:
     return _decoder.decode(stored)
 
 
-def millionths(fraction: float) -> int:
+def millionths(fraction: object) -> int:
     """A fraction from 0 to 1 in millionths; raises `ValueError` outside."""
     # Written so that NaN fails too.
-    if isinstance(fraction, bool) or not 0 <= fraction <= 1:
+    if not isinstance(fraction, int | float) or isinstance(fraction, bool) or not 0 <= fraction <= 1:
         raise ValueError(f"progress is {fraction!r}: give a fraction from 0 to 1")
     return round(fraction * WHOLE)
 

@@ -5,9 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from rrqmp.errors import ConfigurationError
 from rrqmp.model.units import MOST_SECONDS
 
 UNLIMITED: Final = -1
+# Far beyond every life, and a number that all sides can read.
+MOST_RETRIES: Final = 2**53
+
+
+def check_max_retries(value: object) -> int:
+    """A number of retries, 0 or more, or `UNLIMITED`; raises `ConfigurationError`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not UNLIMITED <= value <= MOST_RETRIES:
+        raise ConfigurationError(f"max_retries is {value!r}: give 0 or more, or UNLIMITED")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +38,12 @@ class RetryPolicy:
     jitter: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.max_retries < UNLIMITED:
-            raise ValueError(f"max_retries is {self.max_retries}: give 0 or more, or UNLIMITED")
+        check_max_retries(self.max_retries)
         # Written so that NaN fails too.
-        if not (0 <= self.base <= MOST_SECONDS and 0 <= self.cap <= MOST_SECONDS):
-            raise ValueError(f"{self}: base and cap are seconds, 0 to 30 days")
-        if not 0 <= self.jitter <= 1:
-            raise ValueError(f"{self}: jitter is a fraction from 0 to 1")
+        if not all(_is_number(value) and 0 <= value <= MOST_SECONDS for value in (self.base, self.cap)):
+            raise ConfigurationError(f"{self}: base and cap are seconds, 0 to 30 days")
+        if not (_is_number(self.jitter) and 0 <= self.jitter <= 1):
+            raise ConfigurationError(f"{self}: jitter is a fraction from 0 to 1")
 
     def allows(self, retries_used: int) -> bool:
         """Whether one more retry may follow those used."""

@@ -5,6 +5,7 @@ Which range a value must lie in is a rule of the public API, the same for every 
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from typing import Final
@@ -24,7 +25,10 @@ def check_seconds(value: object, name: str, *, least: float = LEAST_SECONDS, mos
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = math.inf
     else:
         raise ConfigurationError(f"{name} is {value!r}: give seconds (int or float) or a timedelta")
     # Written so that NaN fails too.

@@ -41,6 +41,8 @@ class EmbeddedPlace:
 
 def is_embedded(url: str) -> bool:
     """Whether this URL names a server that rrqmp starts itself."""
+    if not isinstance(url, str):
+        raise ConfigurationError(f"Redis URL is {url!r}: give a string such as redis://localhost:6379")
     return url.startswith(EMBEDDED_SCHEME)
 
 

@@ -14,6 +14,7 @@ import pytest
 import rrqmp
 from rrqmp.client.redis_config import RedisConfig
 from rrqmp.engine.child import error_of
+from rrqmp.engine.keywords import NAMES
 from rrqmp.engine.reference import find_application, refuse_missing_guard, search_path
 from rrqmp.engine.worker_engine import WorkerEngine
 from rrqmp.errors import ConfigurationError, StoreUnavailable, WorkerError
@@ -22,6 +23,7 @@ from rrqmp.handling.application import Application
 from rrqmp.handling.context import ActivityContext
 from rrqmp.handling.handler import ActivityHandler
 from rrqmp.model.activity_type import ActivityType
+from rrqmp.settings.table import TABLE
 from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.telemetry.sink import NoopMetrics
 
@@ -55,6 +57,10 @@ def test_keywords_and_sentence_say_the_same() -> None:
         "lease": 5,
     }  # fmt: skip
     assert sentence.metrics is sink
+
+
+def test_every_setting_but_the_application_itself_is_a_keyword() -> None:
+    assert set(TABLE) - set(NAMES) == {"app", "app_dir"}
 
 
 def test_a_builder_can_be_kept_and_used_again() -> None:

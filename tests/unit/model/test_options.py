@@ -150,3 +150,18 @@ def test_a_declaration_travels_by_pickle_also_when_used() -> None:
 def test_a_wrong_declaration_is_refused(arguments: Any, keywords: Any, message: str) -> None:
     with pytest.raises((ConfigurationError, TypeError), match=message):
         ActivityType(*arguments, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"max_retries": "3"}, "max_retries is '3': give 0 or more, or UNLIMITED"),
+        ({"max_retries": -2}, "max_retries is -2"),
+        ({"base": "2"}, "base='2'.*: base and cap are seconds"),
+        ({"cap": float("nan")}, "cap=nan.*: base and cap are seconds"),
+        ({"jitter": None}, "jitter=None.*: jitter is a fraction"),
+    ],
+)
+def test_a_wrong_retry_policy_names_the_value_and_the_remedy(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        RetryPolicy(**fields)
