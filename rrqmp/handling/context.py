@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # The executor that it hands out; `rrqmp.aio.ActivityContext` is the one of `async def` handlers.
 E_co = TypeVar("E_co", covariant=True, default="ActivityExecutor")
 
+_BY_HAND: Final = (
+    "this context was made by hand and has no queue to submit to: rrqmp.testing.context(..., executor=...) gives it one"
+)
 _EMPTY: Final[Mapping[str, str]] = {}
 _UNREAD: Final = object()
 _log: Final = logging.getLogger("rrqmp.activity")
@@ -216,7 +219,7 @@ class ActivityContext(Generic[E_co]):
         """
         if self._executor is None:
             if self._open_executor is None:
-                raise RuntimeError("this context was made by hand and has no connection to a queue")
+                raise RuntimeError(_BY_HAND)
             self._executor = self._open_executor().for_parent(self.activity_id, self.queue_name)
         executor: E_co = self._executor
         return executor

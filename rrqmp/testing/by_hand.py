@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from rrqmp.client.executor import ActivityExecutor
-from rrqmp.client.submitter import DEFAULT_QUEUE
+from rrqmp.client.submitter import DEFAULT_QUEUE, Submitter
+from rrqmp.errors import ConfigurationError
 from rrqmp.handling.context import ActivityContext, NoSignals
 from rrqmp.model.ids import new_activity_id
+from rrqmp.model.options import check_metadata
 from rrqmp.model.units import check_seconds
 
 
@@ -49,6 +51,11 @@ def context(
     `activity_executor` submits with, as a child of this activity: any executor, where a fixture has the place of Redis.
     """
     seconds = check_seconds(timeout, "timeout")
+    number: object = attempt
+    if not isinstance(number, int) or number < 1:
+        raise ConfigurationError(f"attempt is {attempt!r}: give 1 or more")
+    if executor is not None and not isinstance(executor, Submitter):
+        raise ConfigurationError(f"executor is {executor!r}: give an ActivityExecutor")
     made: ActivityContext = ActivityContext(
         activity_id or new_activity_id(),
         activity_type,
@@ -56,7 +63,7 @@ def context(
         attempt=attempt,
         deadline=time.monotonic_ns() + round(seconds * 1e9),
         signals=Told(cancelled=cancelled, stopping=stopping),
-        metadata=metadata,
+        metadata=None if metadata is None else check_metadata(metadata),
         retry_count=retry_count,
     )
     if executor is not None:

@@ -84,7 +84,7 @@ def recording(url: str, patch: Setter) -> Iterator[Recorder]:
     empty(url)
     recorder = Recorder()
     watch_submissions(patch, recorder.note)
-    with staged(Stage(url, refuse_waiting=_WAITING), patch):
+    with staged(Stage(url, why_never=lambda handle: _WAITING), patch):
         yield recorder
 
 

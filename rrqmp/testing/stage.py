@@ -7,7 +7,9 @@ so that nothing of the application has to be changed for its tests. Queue names 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -37,6 +39,19 @@ def _nothing() -> None:
     """Nothing is to be done."""
 
 
+def _no_reason(handle: AnyHandle) -> str:
+    """It may end."""
+    return ""
+
+
+def _a_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class Setter(Protocol):
     """pytest's `monkeypatch`, as far as it is needed."""
 
@@ -45,16 +60,30 @@ class Setter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`after` is called once what was submitted has been accepted; `refuse_waiting` says why nobody may wait."""
+    """`after` is called once what was submitted has been accepted; `why_never` says why a wait would never end."""
 
     url: str
     after: Callable[[], None] = _nothing
-    refuse_waiting: str = ""
+    why_never: Callable[[AnyHandle], str] = _no_reason
 
-    def check_waiting(self) -> None:
-        """Where nothing will ever run, a wait is the test's mistake."""
-        if self.refuse_waiting:
-            raise AssertionError(self.refuse_waiting)
+    def check_waiting(self, handles: Iterable[AnyHandle]) -> list[AnyHandle]:
+        """Where it will never run, a wait is the test's mistake."""
+        waited_for = list(handles)
+        for handle in waited_for:
+            reason = self.why_never(handle)
+            if reason:
+                raise AssertionError(reason)
+        return waited_for
+
+    def call_after(self) -> None:
+        """Calls it where no loop runs: handlers have one of their own, and a thread bears one."""
+        if not _a_loop_runs():
+            self.after()
+            return
+        # The context tells how deep the handlers stand.
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1, "rrqmp-eager") as beside:
+            beside.submit(context.run, self.after).result()
 
 
 class StagedReach(Reach):
@@ -68,13 +97,12 @@ class StagedReach(Reach):
 
     def expect(self, handles: Iterable[AnyHandle], sink: Sink) -> None:
         """Waits as usual, where there is anything to wait for."""
-        self._stage.check_waiting()
-        super().expect(handles, sink)
+        super().expect(self._stage.check_waiting(handles), sink)
 
     def _run_and_tell(self, call: Call[R]) -> R:
         reply = self._run(call)
         if call.script.name == _ENQUEUE:
-            self._stage.after()
+            self._stage.call_after()
         return reply
 
 
@@ -94,8 +122,7 @@ class StagedAsyncReach(AsyncReach):
 
     def expect(self, handles: Iterable[AnyHandle], sink: Sink) -> None:
         """Waits as usual, where there is anything to wait for."""
-        self._stage.check_waiting()
-        super().expect(handles, sink)
+        super().expect(self._stage.check_waiting(handles), sink)
 
 
 @contextmanager

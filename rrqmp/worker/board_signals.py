@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from rrqmp.handling.context import NoSignals
 from rrqmp.shared_state.board import PROGRESS_NONE, Draining, Page, Word
 from rrqmp.store.calls.attempt_notes import read_checkpoint, save_checkpoint
+from rrqmp.store.keys import QueueKeys
 from rrqmp.worker.queue_source import QueueSource
 from rrqmp.worker.soft_limit import SoftLimit
 
@@ -46,20 +47,25 @@ class ActivitySignals(BoardSignals):
 
     def save(self, activity_id: str, checkpoint: bytes) -> bool:
         """Stores it under the claim's token; false where that is not the activity's any more."""
-        keys = self._source.keys[self._words[Word.QUEUE]]
-        token = self._source.ident.token(self._words[Word.CLAIM_SEQ])
         with self._lock:
-            stored = self._source.connection.run(save_checkpoint(keys, activity_id, token, checkpoint))
+            stored = self._source.connection.run(save_checkpoint(self._queue, activity_id, self._token, checkpoint))
         self._soft.catch_up()
         return stored
 
     def saved(self, activity_id: str) -> bytes:
         """What is stored; empty where nothing is."""
-        keys = self._source.keys[self._words[Word.QUEUE]]
         with self._lock:
-            checkpoint = self._source.connection.run(read_checkpoint(keys, activity_id))
+            checkpoint = self._source.connection.run(read_checkpoint(self._queue, activity_id))
         self._soft.catch_up()
         return checkpoint
+
+    @property
+    def _queue(self) -> QueueKeys:
+        return self._source.keys[self._words[Word.QUEUE]]
+
+    @property
+    def _token(self) -> str:
+        return self._source.ident.token(self._words[Word.CLAIM_SEQ])
 
     def shield(self) -> AbstractContextManager[None]:
         """Holds off the soft limit."""

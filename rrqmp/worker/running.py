@@ -55,6 +55,7 @@ class Runner:
         metrics: AttemptMetrics,
         tracing: AttemptTracing | None = None,
         soft: SoftLimit | None = None,
+        signals: ActivitySignals | None = None,
     ) -> None:
         self.record = record
         self._dumps = dumps
@@ -70,7 +71,7 @@ class Runner:
         self._soft = soft or SoftLimit(record.words, invoker)
         # Also without soft limits: a cancel comes by the same signal.
         self._soft.arm()
-        self._signals = ActivitySignals(record.page, source, self._soft)
+        self._signals = signals or ActivitySignals(record.page, source, self._soft)
         self.setting_up = SettingUp(record, dumps, source, invoker, registry, config.node_name)
 
     def run(self, claim: Claim, batch: Batch, position: int, *, more: bool) -> tuple[Settlement, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rrqmp import ActivityContext, ActivityExecutor, NonRetry, Retry, WorkerEngine, aio
+from rrqmp import UNLIMITED, ActivityContext, ActivityExecutor, NonRetry, Retry, WorkerEngine, aio
 
 engine = WorkerEngine(queue_name="shop", redis_url="redis://production.invalid:6379")
 # As careless applications have it: an executor for life, made at import.
@@ -42,6 +42,37 @@ async def greet(name: str) -> str:
 async def greet_all(names: list[str], context: aio.ActivityContext) -> list[str]:
     batch = await context.activity_executor.execute_many(greet, names)
     return [await future for future in batch]
+
+
+@engine.activity("resume")
+def resume(payload: None, context: ActivityContext) -> object:
+    if context.attempt == 1:
+        context.save_checkpoint([1])
+        context.progress(0.5, "half")
+        raise Retry("again")
+    return context.checkpoint
+
+
+@engine.activity("give_up")
+def give_up(payload: None, context: ActivityContext) -> list[bool]:
+    before = context.cancel_token.is_cancelled()
+    executor.cancel(context.activity_id)
+    return [before, context.cancel_token.is_cancelled()]
+
+
+@engine.activity("never_done", max_retries=UNLIMITED)
+def never_done(payload: None) -> None:
+    raise Retry("again")
+
+
+@engine.activity("dig")
+def dig(depth: int, context: ActivityContext) -> None:
+    context.activity_executor.execute("dig", depth + 1).get_result(timeout=10)
+
+
+@engine.activity("interrupted")
+def interrupted(payload: None) -> None:
+    raise KeyboardInterrupt
 
 
 def sign_up(name: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from rrqmp import ActivityFailed, ActivityStatus, aio
+from rrqmp import ActivityCancelled, ActivityFailed, ActivityStatus, ConfigurationError, aio
 from rrqmp.testing import EagerQueue, context
+from rrqmp.testing.no_process import EagerError
 
 
 def test_activity_has_run_when_the_call_returns(rrqmp_eager: EagerQueue, shop: Any) -> None:
@@ -73,3 +74,62 @@ def test_handler_may_submit_on_its_own_loop(rrqmp_eager: EagerQueue, shop: Any) 
             return await (await executor.execute("greet_all", ["ada", "bob"]))
 
     assert asyncio.run(submit()) == ["hello ada", "hello bob"]
+
+
+def test_checkpoints_and_progress_are_kept(rrqmp_eager: EagerQueue, shop: Any) -> None:
+    future = shop.executor.execute("resume")
+    assert future.get_result(timeout=5) == [1]
+    assert (future.progress().fraction, future.progress().message) == (0.5, "half")
+
+
+def test_cancel_reaches_the_handler_that_runs(rrqmp_eager: EagerQueue, shop: Any) -> None:
+    assert shop.executor.execute("give_up").get_result(timeout=5) == [False, True]
+
+
+def test_async_handler_runs_below_a_blocking_call_on_a_loop(rrqmp_eager: EagerQueue, shop: Any) -> None:
+    async def submit() -> Any:
+        return shop.executor.execute("greet", "ada").get_result(timeout=5)
+
+    assert asyncio.run(submit()) == "hello ada"
+
+
+def test_retries_without_end_are_told_and_do_not_hang(rrqmp_eager: EagerQueue, shop: Any) -> None:
+    with pytest.raises(EagerError, match="never_done .* has run 1000 times"):
+        shop.executor.execute("never_done")
+
+
+def test_activities_that_start_each_other_without_end_are_told(rrqmp_eager: EagerQueue, shop: Any) -> None:
+    # Each level would otherwise be tried four times, and so would all below it.
+    with pytest.raises(EagerError, match="activities start each other, 50 deep"):
+        shop.executor.execute("dig", 0)
+    assert len(rrqmp_eager) == 51
+
+
+def test_interrupt_ends_the_test_and_not_the_attempt(rrqmp_eager: EagerQueue, shop: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        shop.executor.execute("interrupted")
+    assert len(rrqmp_eager) == 1
+
+
+def test_wait_for_what_the_engine_never_runs_is_refused(rrqmp_eager: EagerQueue, shop: Any) -> None:
+    stranger, elsewhere = shop.executor.execute("unheard_of"), shop.executor.for_queue("other").execute("greet", "ada")
+    with pytest.raises(AssertionError, match="'unheard_of' is no handler of .*: this wait would never end"):
+        stranger.get_result()
+    with pytest.raises(AssertionError, match="queue 'other' is none of those"):
+        elsewhere.get_result()
+    stranger.cancel()
+    with pytest.raises(ActivityCancelled):
+        stranger.get_result(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"attempt": 0}, "attempt is 0: give 1 or more"),
+        ({"executor": 5}, "executor is 5: give an ActivityExecutor"),
+        ({"metadata": 5}, "metadata is 5: give a mapping"),
+    ],
+)
+def test_wrong_context_by_hand_names_value_and_remedy(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        context("charge", **wrong)
