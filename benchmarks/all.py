@@ -15,7 +15,7 @@ from benchmarks.rig import ROOT
 
 NAMES: Final = (
     "throughput", "hand_off", "cpu", "kills", "due", "backlog", "enqueue", "memory", "idle", "cancel", "cancel_races",
-    "revive", "metrics", "runner",
+    "revive", "metrics", "pool", "runner",
 )  # fmt: skip
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.all import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +34,13 @@ CASES = {
     "cancel_races": (["--count", "1600"], "activities that a cancel was not meant for"),
     "runner": (["--count", "600", "--burns", "4", "--hops", "20", "--repetitions", "1"], "protocol hop, p50"),
 }
+
+
+@pytest.mark.once
+def test_all_of_them_are_run_described_and_tested() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert sorted(described) == sorted(NAMES) == sorted(CASES)
 
 
 @pytest.mark.once
