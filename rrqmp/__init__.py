@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from rrqmp.model.status import ActivityStatus as ActivityStatus
     from rrqmp.model.summary import ActivityPage as ActivityPage
     from rrqmp.model.summary import ActivitySummary as ActivitySummary
+    from rrqmp.pool.breaking import PoolBroken as PoolBroken
     from rrqmp.pool.executor import PoolExecutor as PoolExecutor
     from rrqmp.telemetry.opentelemetry_metrics import OpenTelemetryMetrics as OpenTelemetryMetrics
     from rrqmp.telemetry.sink import LoggingMetrics as LoggingMetrics
@@ -115,6 +116,7 @@ _HOMES = {
     "model.stats": ("QueueStats",),
     "model.status": ("ActivityStatus",),
     "model.summary": ("ActivityPage", "ActivitySummary"),
+    "pool.breaking": ("PoolBroken",),
     "pool.executor": ("PoolExecutor",),
     "telemetry.opentelemetry_metrics": ("OpenTelemetryMetrics",),
     "telemetry.sink": ("LoggingMetrics", "MetricsSink", "NoopMetrics"),

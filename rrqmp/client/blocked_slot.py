@@ -39,8 +39,8 @@ class Host(Protocol):
 _host: Host | None = None
 
 
-def install(host: Host | None) -> None:
-    """Makes waits of this process known to its worker; `None` makes them private again."""
+def install(host: Host) -> None:
+    """Makes waits of this process known to its worker."""
     global _host  # noqa: PLW0603 - what is blocked is the process: one hook for all of its executors
     _host = host
 

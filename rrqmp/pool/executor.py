@@ -23,7 +23,7 @@ from rrqmp.pool.mapping import ordered_results, pieces
 from rrqmp.pool.pickling import dumps
 from rrqmp.pool.placing import local_place, remote_place
 from rrqmp.pool.site import user_environment
-from rrqmp.pool.submitting import PLAIN, CallOptions, CallPlan, Submitter, plan_call
+from rrqmp.pool.submitting import PLAIN, CallOptions, CallPlan, CallSubmitter, plan_call
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Submitting(Executor):
     """What a pool and its views share: all of an executor but its own end."""
 
-    def __init__(self, submitter: Submitter, plan: CallPlan) -> None:
+    def __init__(self, submitter: CallSubmitter, plan: CallPlan) -> None:
         self._submitter = submitter
         self._plan = plan
 
@@ -110,7 +110,7 @@ class PoolExecutor(Submitting):
             place = remote_place(max_workers, redis_url, key, queue, payload_limit)
         site, signer, workers = place
         dispatcher = Dispatcher(site, signer, workers)
-        submitter = Submitter(
+        submitter = CallSubmitter(
             dispatcher,
             signer,
             limit=site.limit,

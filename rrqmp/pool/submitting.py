@@ -62,7 +62,7 @@ def plan_call(options: CheckedOptions) -> CallPlan:
 PLAIN: Final = plan_call(check_options({}))
 
 
-class Submitter:
+class CallSubmitter:
     """Pickles and seals calls in the caller's thread and hands them to the pool's."""
 
     __slots__ = ("_is_remote", "_limit", "_signer", "_valid_seconds", "dispatcher")

@@ -51,6 +51,7 @@ PUBLIC = [
     "OnDuplicate",
     "OpenTelemetryMetrics",
     "PayloadTooLarge",
+    "PoolBroken",
     "PoolExecutor",
     "PreparedActivity",
     "Progress",
