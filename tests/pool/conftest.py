@@ -85,7 +85,7 @@ def run_program(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str
         process = subprocess.Popen(
             [sys.executable, "program.py"],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "PYTHONFAULTHANDLER": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -25,7 +25,15 @@ Run = Callable[[str], "subprocess.Popen[str]"]
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=CHILD_PATIENCE)
+    try:
+        out, err = process.communicate(timeout=CHILD_PATIENCE)
+    except subprocess.TimeoutExpired:
+        living = process.poll() is None
+        below = psutil.Process(process.pid).children(recursive=True) if living else []
+        # faulthandler writes where every thread stands.
+        process.send_signal(signal.SIGABRT)
+        out, err = process.communicate(timeout=CHILD_PATIENCE)
+        pytest.fail(f"not ended after {CHILD_PATIENCE} s; it {'lives' if living else 'is gone'}, {below}\n{out}\n{err}")
     return process.returncode, out, err
 
 
