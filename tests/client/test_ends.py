@@ -55,7 +55,7 @@ def test_what_expires_unstarted_wakes_its_waiter(executor: ActivityExecutor, mon
     assert future.status() is ActivityStatus.CANCELLED
 
 
-def test_a_discarded_dead_letter_wakes_its_waiter(
+def test_a_second_death_wakes_who_waits_since_the_revival(
     executor: ActivityExecutor, worker: FakeWorker, connect: Callable[[], ActivityExecutor]
 ) -> None:
     future = executor.execute("render", 1)

@@ -34,12 +34,11 @@ class Span:
 
 
 class Collector:
-    """Listens while the block runs. `delay` is what each answer waits for: a collector that hangs."""
+    """Listens while the block runs."""
 
-    def __init__(self, *, hold: threading.Event | None = None) -> None:
+    def __init__(self) -> None:
         self.spans: list[Span] = []
         self.metrics: dict[str, list[Any]] = {}
-        self._hold = hold
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -75,20 +74,16 @@ class Collector:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._hold is not None:
-            self._hold.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        take, hold = self._take, self._hold
+        take = self._take
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if hold is not None:
-                    hold.wait()
                 take(self.path, gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")

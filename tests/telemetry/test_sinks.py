@@ -54,7 +54,6 @@ def test_sink_that_fails_changes_no_outcome_and_no_worker(
         environment=environment(kind, tmp_path),
     )
     [before] = running.idle()
-    # More batches than may wait for a sink, each of one: what hangs must not fill the memory either.
     ids = [queue.submit("echo", number) for number in range(20)]
     records = queue.all_ended(ids)
     assert {record.status for record in records} == {ActivityStatus.COMPLETED}
