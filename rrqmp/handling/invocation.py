@@ -44,7 +44,7 @@ class Invoker:
         *,
         result_limit: int = DEFAULT_LIMIT_BYTES,
     ) -> None:
-        self._registry = registry
+        self.registry = registry
         self._make_executor = make_executor
         self._make_async_executor = make_async_executor
         self._executor: ActivityExecutor | None = None
@@ -65,7 +65,7 @@ class Invoker:
         bound = self._bound.get(activity_type)
         if bound is not None:
             return bound
-        registration = self._registry.get(activity_type)
+        registration = self.registry.get(activity_type)
         if registration is None:
             return None
         try:

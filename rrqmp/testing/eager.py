@@ -84,7 +84,7 @@ class Bench:
         signals = InPlaceSignals(record.page, self._source, soft)
         self._record = record
         self._runner = Runner(
-            record, NoDumps(), self._source, registry, invoker, config, metrics, soft=soft, signals=signals
+            record, NoDumps(), self._source, invoker, config, metrics=metrics, soft=soft, signals=signals
         )
         self._invoker = invoker
         self._metrics = metrics

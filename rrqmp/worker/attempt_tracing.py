@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from rrqmp.handling.context import ActivityContext
@@ -21,7 +21,7 @@ from rrqmp.telemetry.delivery import Courier
 
 if TYPE_CHECKING:
     # It stands on an extra, and is imported where somebody wants spans.
-    from rrqmp.telemetry.tracing import AttemptSpan, TracedAttempt, Tracer
+    from rrqmp.telemetry.tracing import AttemptSpan, Tracer
 
 TracerFactory = Callable[[], Any]
 _RELEASED: Final = "released"
@@ -68,21 +68,7 @@ class AttemptTracing:
 
     def begin(self, claim: Claim, queue: int, token: str, spec: Spec) -> RunningSpan:
         """The span of an attempt that is about to run."""
-        span = self.guard(
-            lambda: self._open().begin(
-                self._attempt(
-                    claim.activity_id,
-                    claim.activity_type,
-                    self._queues[queue],
-                    claim.attempt,
-                    token,
-                    os.getpid(),
-                    spec,
-                    claim.waited_us / 1e6,
-                )
-            )
-        )
-        return RunningSpan(self, span)
+        return RunningSpan(self, self.guard(lambda: self._begin(claim, self._queues[queue], token, spec)))
 
     def end(self, span: AttemptSpan, outcome: Outcome, *, cancelled: bool) -> None:
         """The attempt is over, and what it came to is known."""
@@ -111,6 +97,23 @@ class AttemptTracing:
                 _log.error("a span could not be made or ended; this is told once a worker", exc_info=error)
             return None
 
+    def _begin(self, claim: Claim, queue: str, token: str, spec: Spec) -> AttemptSpan:
+        from rrqmp.telemetry.tracing import TracedAttempt
+
+        attempt = TracedAttempt(
+            queue=queue,
+            activity_id=claim.activity_id,
+            activity_type=claim.activity_type,
+            attempt=claim.attempt,
+            token=token,
+            node=self._node,
+            pid=os.getpid(),
+            carrier=spec.trace,
+            parent=spec.parent,
+            waited_seconds=claim.waited_us / 1e6,
+        )
+        return self._open().begin(attempt)
+
     def _later(self, call: Callable[[], object]) -> None:
         if self._courier is None:
             self.guard(call)
@@ -118,16 +121,18 @@ class AttemptTracing:
             self._courier.send(call)
 
     def _tell_of(self, report: ExitReport, broken: BrokenAttempt, record: ActivityRecord) -> None:
-        from rrqmp.telemetry.tracing import Failure
+        from rrqmp.telemetry.tracing import Failure, TracedAttempt
 
-        attempt = self._attempt(
-            broken.activity_id,
-            broken.activity_type,
-            broken.queue,
-            broken.attempt,
-            broken.token,
-            report.pid,
-            record.spec,
+        attempt = TracedAttempt(
+            queue=broken.queue,
+            activity_id=broken.activity_id,
+            activity_type=broken.activity_type,
+            attempt=broken.attempt,
+            token=broken.token,
+            node=self._node,
+            pid=report.pid,
+            carrier=record.spec.trace,
+            parent=record.spec.parent,
         )
         more: dict[str, str | int] = {"rrqmp.worker.exit": report.signal or f"exit code {report.exit_code}"}
         if report.where:
@@ -135,33 +140,6 @@ class AttemptTracing:
         span = self._open().begin(attempt, at=report.ended_at - broken.run_seconds)
         failure = Failure(error=broken.kind.value, message=report.describe(), traceback=report.stack)
         span.ended(broken.kind.value, failure, at=report.ended_at, more=more)
-
-    def _attempt(
-        self,
-        activity_id: str,
-        activity_type: str,
-        queue: str,
-        attempt: int,
-        token: str,
-        pid: int,
-        spec: Spec,
-        waited_seconds: float | None = None,
-    ) -> TracedAttempt:
-        from rrqmp.telemetry.tracing import TracedAttempt
-
-        carrier: Mapping[str, str] | None = spec.trace
-        return TracedAttempt(
-            queue=queue,
-            activity_id=activity_id,
-            activity_type=activity_type,
-            attempt=attempt,
-            token=token,
-            node=self._node,
-            pid=pid,
-            carrier=carrier,
-            parent=spec.parent,
-            waited_seconds=waited_seconds,
-        )
 
     def _open(self) -> Tracer:
         # The courier opens it where the first span is that of a predecessor.

@@ -123,11 +123,10 @@ class Life:
             self._record,
             self._dumps,
             source,
-            self._application.registry,
             invoker,
             self._config,
-            self._metrics,
-            self._tracing,
+            metrics=self._metrics,
+            tracing=self._tracing,
         )
         try:
             if take.inc > 1:

@@ -14,7 +14,6 @@ import msgspec
 from rrqmp.handling.context import ActivityContext
 from rrqmp.handling.invocation import Invoker
 from rrqmp.handling.outcome import Raised, Released, Returned
-from rrqmp.handling.registry import Registry
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.attempt import Attempt, AttemptKind, Ending, encode_outcome
 from rrqmp.model.retry import RetryPolicy
@@ -49,9 +48,9 @@ class Runner:
         record: Record,
         dumps: Dumps,
         source: QueueSource,
-        registry: Registry,
         invoker: Invoker,
         config: WorkerConfig,
+        *,
         metrics: AttemptMetrics,
         tracing: AttemptTracing | None = None,
         soft: SoftLimit | None = None,
@@ -61,7 +60,7 @@ class Runner:
         self._dumps = dumps
         self.source = source
         self.invoker = invoker
-        self.registry = registry
+        self.registry = invoker.registry
         self.metrics = metrics
         self.tracing = tracing
         self._pid = os.getpid()
@@ -72,7 +71,7 @@ class Runner:
         # Also without soft limits: a cancel comes by the same signal.
         self._soft.arm()
         self._signals = signals or ActivitySignals(record.page, source, self._soft)
-        self.setting_up = SettingUp(record, dumps, source, invoker, registry, config.node_name)
+        self.setting_up = SettingUp(record, dumps, source, invoker, config.node_name)
 
     def run(self, claim: Claim, batch: Batch, position: int, *, more: bool) -> tuple[Settlement, int]:
         """Runs one claimed activity under its deadline; its settlement, and nanoseconds of run time."""

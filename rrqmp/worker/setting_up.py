@@ -12,7 +12,6 @@ import os
 from typing import Final
 
 from rrqmp.handling.invocation import Invoker
-from rrqmp.handling.registry import Registry
 from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.shared_state.board import ID_BYTES, TYPE_BYTES_MOST, Word, WorkerState
 from rrqmp.store.calls.cycle import Claim
@@ -29,14 +28,11 @@ _log: Final = logging.getLogger("rrqmp.worker")
 class SettingUp:
     """Sets types up as they come, once a process."""
 
-    def __init__(
-        self, record: Record, dumps: Dumps, source: QueueSource, invoker: Invoker, registry: Registry, node: str
-    ) -> None:
+    def __init__(self, record: Record, dumps: Dumps, source: QueueSource, invoker: Invoker, node: str) -> None:
         self._record = record
         self._dumps = dumps
         self._source = source
         self._invoker = invoker
-        self._registry = registry
         self._failures: dict[str, int] = {}
         queues = tuple(keys.queue for keys in source.keys)
         self._worker = WorkerInfo(node, source.ident.slot, os.getpid(), queues)
@@ -52,7 +48,7 @@ class SettingUp:
             self._set_up(activity_id, activity_type, more=False)
 
     def _set_up(self, activity_id: str, activity_type: str, *, more: bool) -> bool:
-        registration = self._registry.get(activity_type)
+        registration = self._invoker.registry.get(activity_type)
         if registration is None:
             return True
         record = self._record
