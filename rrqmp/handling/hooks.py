@@ -54,10 +54,13 @@ def make_hook(function: object, what: str, timeout: float | timedelta = START_SE
     raise ConfigurationError(f"{what} {origin} takes {signature}: write () or (worker)")
 
 
-def call_stop_hooks(hooks: Sequence[WorkerHook], worker: WorkerInfo) -> None:
-    """Calls all of them; what they raise is logged."""
+def call_stop_hooks(hooks: Sequence[WorkerHook], worker: WorkerInfo) -> int:
+    """Calls all of them; what they raise is logged. How many did."""
+    failures = 0
     for hook in hooks:
         try:
             hook(worker)
         except BaseException:
+            failures += 1
             _log.exception("on_worker_stop %s failed", hook.origin)
+    return failures

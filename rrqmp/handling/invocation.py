@@ -93,10 +93,12 @@ class Invoker:
             self._bound.pop(activity_type, None)
         return failure
 
-    def tear_down(self) -> None:
-        """Calls `teardown` of every handler that was set up, the last one first; what it raises is logged."""
+    def tear_down(self) -> int:
+        """Calls `teardown` of every handler that was set up, the last one first; how many raised, which is logged."""
+        failures = 0
         while self._set_up:
-            self._set_up.pop().tear_down()
+            failures += not self._set_up.pop().tear_down()
+        return failures
 
     def close(self) -> None:
         """Tears down, then ends the loop of `async def` handlers and what is kept on it: where the process lives on."""
@@ -180,10 +182,22 @@ class BoundHandler:
             return outcome_of(error, self.registration)
         return self._returned_none if result is None else self._store(result)
 
-    def dead_letter(self, payload: bytes, context: ActivityContext[Any], error: BaseException) -> None:
-        """Calls the handler's `on_dead_letter`; what that raises is logged. A payload that does not fit is `None`."""
+    def dead_letter(self, payload: bytes, context: ActivityContext[Any], error: BaseException) -> bool:
+        """Calls the handler's `on_dead_letter`; what that raises is logged. A payload that does not fit is `None`.
+
+        False where it raised, or could not be called since the handler could not be made.
+        """
+        if self._broken is not None:
+            _log.error(
+                "on_dead_letter of %s was not called for %s: the handler could not be made: %s: %s",
+                context.activity_type,
+                context.activity_id,
+                self._broken.error,
+                self._broken.message,
+            )
+            return False
         if self._on_dead_letter is None:
-            return
+            return True
         try:
             value = self._read(payload)
         except BaseException:
@@ -193,6 +207,8 @@ class BoundHandler:
             self._finish(self._on_dead_letter(value, context, error))
         except BaseException:
             _log.exception("on_dead_letter of %s failed for %s", context.activity_type, context.activity_id)
+            return False
+        return True
 
     def _stored_none(self) -> Outcome:
         return _RETURNED_NONE if self._fits is None else self._store(None)
@@ -207,14 +223,16 @@ class BoundHandler:
             return failure_of(error, self.registration)
         return None
 
-    def tear_down(self) -> None:
-        """Calls the handler's `teardown`; what that raises is logged."""
+    def tear_down(self) -> bool:
+        """Calls the handler's `teardown`; what that raises is logged. False where it did."""
         try:
             teardown = getattr(self._handler, "teardown", None)
             if teardown is not None:
                 self._finish(teardown())
         except BaseException:
             _log.exception("teardown of %s failed", self.registration.activity_type)
+            return False
+        return True
 
     def _finish(self, answer: Any) -> None:
         if type(answer) is CoroutineType:

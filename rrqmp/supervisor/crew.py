@@ -23,12 +23,11 @@ from rrqmp.supervisor.roster import Roster
 from rrqmp.supervisor.setup_deaths import SetupDeaths
 from rrqmp.supervisor.succession import Succession
 from rrqmp.supervisor.template_handle import TemplateHandle
-from rrqmp.supervisor.worker_handle import PendingReport, Slot, Stage, Tenure, WorkerHandle
+from rrqmp.supervisor.worker_handle import ITS_OWN_FAULT, PendingReport, Slot, Stage, Tenure, WorkerHandle
 
 READY_SECONDS: Final = 30.0
 # A fork marks all pages of the template anew and slows the children that share them: the successor goes first.
 _NEXT_SPARE_SECONDS: Final = 0.05
-_ITS_OWN_FAULT: Final = (KillReason.NONE, KillReason.TIMED_OUT)
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ class CrewEvents:
     on_refused: Callable[[], None]
     on_boot_loop: Callable[[str], None]
     on_word: Callable[[WorkerHandle, Idle | Answer, list[int]], None] | None = None
-    on_reaped: Callable[[int], None] = lambda page: None
+    on_reaped: Callable[[WorkerHandle], None] = lambda handle: None
 
 
 class Crew:
@@ -206,11 +205,11 @@ class Crew:
             return
         asyncio.get_running_loop().remove_reader(handle.pidfd)
         self._hearing.catch_up(handle)
-        self._events.on_reaped(handle.page.index)
+        self._events.on_reaped(handle)
         was_ready = handle.stage in (Stage.READY, Stage.LEAVING)
         report = examine(handle, status, self.node, self._queues, self._memory_kills)
         self._boots.died(handle, report, was_ready=was_ready)
-        if handle.page.state is WorkerState.SETTING_UP and handle.ordered in _ITS_OWN_FAULT:
+        if handle.page.state is WorkerState.SETTING_UP and handle.ordered in ITS_OWN_FAULT:
             self._setup_deaths.died(handle.page.activity_type())
         slot = handle.slot
         if slot is not None and slot.worker is handle:

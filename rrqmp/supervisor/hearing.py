@@ -19,8 +19,9 @@ from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
 
 # The store lets a worker claim no more: the node has been fenced, and its next beat will say so.
 _REFUSALS: Final = (CycleStatus.FENCED.value, CycleStatus.SUPERSEDED.value)
-# A leaving worker runs the exit hooks of the application's libraries; it gets no longer than this.
-_LEAVE_SECONDS: Final = 3.0
+# A leaving worker tells its sink and its exporter the rest, two seconds each, and runs the exit hooks of the
+# application's libraries; it gets no longer than this.
+_LEAVE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)

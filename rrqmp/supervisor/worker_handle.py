@@ -10,10 +10,14 @@ import socket
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from rrqmp.kernel import proc
 from rrqmp.shared_state.board import KillReason, Page
 from rrqmp.shared_state.exit_report import ExitReport
+
+# What ends a process by its own doing: it died, or its deadline came. The rest was ordered for other reasons.
+ITS_OWN_FAULT: Final = (KillReason.NONE, KillReason.TIMED_OUT)
 
 
 class Stage(StrEnum):

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from rrqmp.telemetry.shared_counts import Counts, SeriesTable
-from rrqmp.telemetry.vocabulary import ACTIVITY_COUNTERS, ACTIVITY_DURATIONS, BOUNDS, Kind, MetricName
+from rrqmp.telemetry.vocabulary import ACTIVITY_COUNTERS, ACTIVITY_DURATIONS, BOUNDS, Callback, Kind, MetricName
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 # Lines that are made in one go: about a millisecond, since whoever makes them also watches over deadlines.
@@ -41,6 +41,10 @@ def pieces(table: SeriesTable, counts: Counts, observed: Observed) -> Iterator[b
         yield from _plain(name, values)
     for name in ACTIVITY_DURATIONS:
         yield from _histogram(name, table, counts)
+    failures: dict[tuple[str, ...], float] = {
+        (callback.value,): float(counts.callback_failures[callback]) for callback in Callback
+    }
+    yield from _plain(MetricName.CALLBACK_FAILURES, failures)
     yield from _plain(MetricName.SINK_FAILURES, {(): float(counts.sink_failures)})
     yield from _plain(MetricName.SINK_DROPPED, {(): float(counts.sink_dropped)})
     for name, values_of in observed.values.items():

@@ -33,7 +33,7 @@ class OpenTelemetryMetrics(MetricsSink):
         if counter is None:
             metric = BY_NAME[name]
             counter = made[name] = provider.get_meter("rrqmp").create_counter(
-                metric.opentelemetry, unit="{attempt}", description=metric.help
+                metric.opentelemetry, unit="{attempt}" if "type" in metric.labels else "{call}", description=metric.help
             )
         counter.add(value, _renamed(attributes))
 

@@ -14,16 +14,19 @@ from __future__ import annotations
 import mmap
 import os
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import add
 from typing import Final
 
-from rrqmp.telemetry.vocabulary import ACTIVITY_COUNTERS, ACTIVITY_DURATIONS, BOUNDS, OTHER_TYPES, MetricName
+from rrqmp.telemetry.vocabulary import ACTIVITY_COUNTERS, ACTIVITY_DURATIONS, BOUNDS, OTHER_TYPES, Callback, MetricName
 
 # More pairs of queue and type than this are counted as the queue's `(other)`: a scrape has to stay short.
 SERIES_MOST: Final = 256
 _WORD: Final = 8
-_USED, _FAILURES, _DROPPED, _PLACES_AT = 0, 1, 2, 4
+_USED, _FAILURES, _DROPPED, _CALLBACKS_AT = 0, 1, 2, 3
+_CALLBACK_AT: Final[Mapping[Callback, int]] = {name: _CALLBACKS_AT + place for place, name in enumerate(Callback)}
+_PLACES_AT: Final = _CALLBACKS_AT + len(Callback)
 _BUCKETS: Final = len(BOUNDS) + 1
 # Counters, then for each duration its buckets and its sum in nanoseconds.
 _COUNTER_AT: Final[Mapping[MetricName, int]] = {name: place for place, name in enumerate(ACTIVITY_COUNTERS)}
@@ -98,6 +101,10 @@ class CountsWriter:
         """A slow sink never got them."""
         self._add(_DROPPED, calls)
 
+    def callback_failed(self, callback: Callback) -> None:
+        """A hook or callback of the application raised."""
+        self._add(_CALLBACK_AT[callback], 1)
+
     def _add(self, at: int, number: int) -> None:
         words = self._words
         try:
@@ -130,12 +137,14 @@ class Counts:
         self.blocks: dict[int, list[int]] = {}
         self.sink_failures = 0
         self.sink_dropped = 0
+        self.callback_failures: Counter[Callback] = Counter()
 
     def copy(self) -> Counts:
         """To add the living to."""
         made = Counts()
         made.blocks = dict(self.blocks)
         made.sink_failures, made.sink_dropped = self.sink_failures, self.sink_dropped
+        made.callback_failures = self.callback_failures.copy()
         return made
 
     def counters(self, name: MetricName) -> Iterator[tuple[int, int]]:
@@ -175,6 +184,10 @@ class CountsFile:
         size = self.table.first_block + used * BLOCK_WORDS
         self._words[at : at + size] = memoryview(bytes(size * _WORD)).cast("Q")
 
+    def callback_killed(self, callback: Callback) -> None:
+        """It hung or crashed, so its process could not count that."""
+        self._dead.callback_failures[callback] += 1
+
     def of_the_dead(self) -> Counts:
         """A copy, to which the living can be added."""
         return self._dead.copy()
@@ -187,6 +200,8 @@ class CountsFile:
             return
         counts.sink_failures += words[at + _FAILURES]
         counts.sink_dropped += words[at + _DROPPED]
+        for callback, place in _CALLBACK_AT.items():
+            counts.callback_failures[callback] += words[at + place]
         for number in range(used):
             place = words[at + _PLACES_AT + number]
             if place < len(self.table):

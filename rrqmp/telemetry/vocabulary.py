@@ -20,11 +20,20 @@ class Kind(StrEnum):
     GAUGE = "gauge"
 
 
+class Callback(StrEnum):
+    """An application's own code beside its handlers."""
+
+    ON_WORKER_START = "on_worker_start"
+    ON_WORKER_STOP = "on_worker_stop"
+    SETUP = "setup"
+    TEARDOWN = "teardown"
+    ON_DEAD_LETTER = "on_dead_letter"
+
+
 class MetricName(StrEnum):
     """The value is what a sink is called with. A name is public: changing one is a breaking change.
 
-    Counters and durations of activities are made by workers and go to sinks too; the rest is the supervisor's own and
-    stands only at its Prometheus endpoint.
+    What workers make goes to sinks too; the rest is the supervisor's own and stands only at its Prometheus endpoint.
     """
 
     kind: Kind
@@ -50,6 +59,12 @@ class MetricName(StrEnum):
     EXECUTION = "activity_execution", Kind.DURATION, "queue type", "How long an attempt ran"
     QUEUE_WAIT = "activity_queue_wait", Kind.DURATION, "queue type", "From becoming ready to being claimed"
 
+    CALLBACK_FAILURES = (
+        "worker_callback_failures",
+        Kind.COUNTER,
+        "callback",
+        "Calls of a hook or callback that raised, hung or died",
+    )
     SINK_FAILURES = "worker_sink_failures", Kind.COUNTER, "", "Calls of a metrics sink that raised"
     SINK_DROPPED = "worker_sink_dropped", Kind.COUNTER, "", "Calls that a slow metrics sink never got"
     EXITS = "worker_exits", Kind.COUNTER, "kind", "Worker processes that ended, by what ended them"
@@ -72,10 +87,12 @@ class MetricName(StrEnum):
     @property
     def goes_to_sinks(self) -> bool:
         """Whether workers make it."""
-        return self.labels == ("queue", "type")
+        return self.labels in (("queue", "type"), ("callback",))
 
 
-ACTIVITY_COUNTERS: Final = tuple(name for name in MetricName if name.goes_to_sinks and name.kind is Kind.COUNTER)
+ACTIVITY_COUNTERS: Final = tuple(
+    name for name in MetricName if name.labels == ("queue", "type") and name.kind is Kind.COUNTER
+)
 ACTIVITY_DURATIONS: Final = tuple(name for name in MetricName if name.kind is Kind.DURATION)
 # A sink is called with plain text.
 BY_NAME: Final = {name.value: name for name in MetricName}

@@ -9,7 +9,7 @@ from rrqmp.model.attempt import AttemptKind
 from rrqmp.telemetry.delivery import Event, SinkCourier
 from rrqmp.telemetry.shared_counts import CountsWriter
 from rrqmp.telemetry.sink import MetricsSink
-from rrqmp.telemetry.vocabulary import MetricName
+from rrqmp.telemetry.vocabulary import Callback, MetricName
 
 _NS: Final = 1_000_000_000
 _CLOSE_SECONDS: Final = 2.0
@@ -74,6 +74,13 @@ class AttemptMetrics:
         """An activity became a dead letter."""
         if self.on:
             self._unsettled.append((MetricName.DEAD_LETTER, queue, activity_type, _NO_RUN))
+
+    def callback_failed(self, callback: Callback) -> None:
+        """A hook or callback of the application raised; told at once: it may be the last that this worker does."""
+        if self._counts is not None:
+            self._counts.callback_failed(callback)
+        if self._courier is not None:
+            self._courier.send([Event(MetricName.CALLBACK_FAILURES, {"callback": callback.value}, 1)])
 
     def flush(self) -> None:
         """What has ended is settled: it counts."""

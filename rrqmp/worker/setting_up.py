@@ -15,6 +15,8 @@ from rrqmp.handling.invocation import Invoker
 from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.shared_state.board import ID_BYTES, TYPE_BYTES_MOST, Word, WorkerState
 from rrqmp.store.calls.cycle import Claim
+from rrqmp.telemetry.vocabulary import Callback
+from rrqmp.worker.attempt_metrics import AttemptMetrics
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.queue_source import QueueSource
 from rrqmp.worker.record import Record
@@ -28,11 +30,20 @@ _log: Final = logging.getLogger("rrqmp.worker")
 class SettingUp:
     """Sets types up as they come, once a process."""
 
-    def __init__(self, record: Record, dumps: Dumps, source: QueueSource, invoker: Invoker, node: str) -> None:
+    def __init__(
+        self,
+        record: Record,
+        dumps: Dumps,
+        source: QueueSource,
+        invoker: Invoker,
+        node: str,
+        metrics: AttemptMetrics,
+    ) -> None:
         self._record = record
         self._dumps = dumps
         self._source = source
         self._invoker = invoker
+        self._metrics = metrics
         self._failures: dict[str, int] = {}
         queues = tuple(keys.queue for keys in source.keys)
         self._worker = WorkerInfo(node, source.ident.slot, os.getpid(), queues)
@@ -63,6 +74,7 @@ class SettingUp:
         if failure is None:
             self._failures.pop(activity_type, None)
             return True
+        self._metrics.callback_failed(Callback.SETUP)
         times = self._failures[activity_type] = self._failures.get(activity_type, 0) + 1
         seconds = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** (times - 1))
         _log.error(

@@ -23,6 +23,7 @@ PROMETHEUS = [
     "rrqmp_activity_dead_letter_total",
     "rrqmp_activity_execution_seconds",
     "rrqmp_activity_queue_wait_seconds",
+    "rrqmp_worker_callback_failures_total",
     "rrqmp_worker_sink_failures_total",
     "rrqmp_worker_sink_dropped_total",
     "rrqmp_worker_exits_total",
