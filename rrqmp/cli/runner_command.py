@@ -38,7 +38,7 @@ def command(
     kin: tuple[int, int],
     config: Path | None,
     **options: Any,
-) -> int:
+) -> None:
     """Answers the RRQ orchestrator: give it as `cmd` of a runner in rrq.toml.
 
     SIGTERM ends it at once, with every process of its own; so does the end of whoever started it. Exit codes: 0 stopped
@@ -59,7 +59,7 @@ def command(
         member=kin[0],
         parent=kin[1],
     )
-    return serve_runner(order)
+    serve_runner(order)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,6 +12,7 @@ from rrqmp.model.attempt import AttemptKind
 from rrqmp.runner.accounts import make_account
 from rrqmp.runner.cancellations import Cancellations
 from rrqmp.runner.frames import FRAME_MOST, BadFrame
+from rrqmp.runner.last_answers import LastAnswers
 from rrqmp.runner.messages import (
     CANCELLED_TYPE,
     TIMEOUT_TYPE,
@@ -31,8 +32,6 @@ from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
 
-# A process is mostly dead some milliseconds after the order. Its request is answered then, or after this at the latest.
-_DEATH_SECONDS: Final = 0.015
 # A job that its worker has been sent and has not begun: looked at so often, then the worker is killed as it stands.
 _BEGIN_SECONDS: Final = 0.002
 _BEGIN_LOOKS: Final = 5
@@ -54,6 +53,7 @@ class Dispatcher:
         # By slot and process: what a worker has been given and has not answered.
         self._given: dict[tuple[int, int], Ticket] = {}
         self.cancellations = Cancellations()
+        self._last_answers = LastAnswers(lambda ticket: self._close(ticket, ticket.refusal))
         self._numbers = 0
         self._pumping = False
         # For the next idle worker's telemetry; kept only where somebody wants them.
@@ -130,6 +130,7 @@ class Dispatcher:
 
     def on_death(self, report: ExitReport) -> None:
         """A worker has died: what it had been given is answered, or given to another if it had not begun it."""
+        self._last_answers.give_what_is_due()
         if report.slot is None:
             return
         ticket = self._given.pop((report.slot, report.inc), None)
@@ -245,10 +246,7 @@ class Dispatcher:
     def _end(self, ticket: Ticket, reason: KillReason, answer: bytes) -> None:
         """Kills the process; the answer goes when it is dead, or soon in any case."""
         ticket.stage, ticket.refusal = TicketStage.CONDEMNED, answer
-        if ticket.timer is not None:
-            ticket.timer.cancel()
-        soon = min(_DEATH_SECONDS, ticket.deadline.ahead / 2) if ticket.deadline.ahead else _DEATH_SECONDS
-        ticket.timer = asyncio.get_running_loop().call_later(soon, self._answer_anyway, ticket)
+        self._last_answers.expect(ticket)
         self._kill(ticket, reason, _BEGIN_LOOKS)
 
     def _kill(self, ticket: Ticket, reason: KillReason, looks: int) -> None:
@@ -269,15 +267,11 @@ class Dispatcher:
             handle.ordered = reason
             self._ladder.kill(handle)
 
-    def _answer_anyway(self, ticket: Ticket) -> None:
-        if ticket.stage is TicketStage.CONDEMNED:
-            self._close(ticket, ticket.refusal)
-
     def _close(self, ticket: Ticket, body: bytes) -> None:
-        """Answers in a worker's place."""
+        """Answers in a worker's place, at once: here an orchestrator's timer may be close."""
         self._tell(ticket, body)
         self._forget(ticket)
-        ticket.client.answer(ticket, body)
+        ticket.client.answer(ticket, body, at_once=True)
 
     def _tell(self, ticket: Ticket, body: bytes) -> None:
         if self.tells and ticket.stage is not TicketStage.ANSWERED:

@@ -55,11 +55,12 @@ def run_tcp_with(
     else:
         address = parse_tcp_socket(str(address))
     with _started(registry, address, telemetry or NoopTelemetry(), workers) as (process, channel):
-        with _forwarding_signals(process):
+        with _forwarding_signals(process) as forwarded:
             code = process.wait()
         channel.close()
     error = error_of(code)
-    if error is not None:
+    # So early it dies of the very signal: stopped as asked all the same.
+    if error is not None and -code not in forwarded:
         raise error
 
 
@@ -132,18 +133,20 @@ def _started(
 
 
 @contextmanager
-def _forwarding_signals(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Hands SIGINT and SIGTERM on; in other threads than the main one, where nobody can, it does nothing."""
+def _forwarding_signals(process: subprocess.Popen[bytes]) -> Iterator[set[int]]:
+    """Hands SIGINT and SIGTERM on, and says which; in other threads than the main one, where nobody can, nothing."""
+    forwarded: set[int] = set()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield forwarded
         return
 
     def forward(number: int, frame: FrameType | None) -> None:
+        forwarded.add(number)
         process.send_signal(number)
 
     before: dict[int, Any] = {number: signal.signal(number, forward) for number in _FORWARDED}
     try:
-        yield
+        yield forwarded
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -7,9 +7,10 @@ import contextlib
 import os
 import secrets
 import signal
+import sys
 import time
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NoReturn
 
 from rrqmp.errors import ConfigurationError
 from rrqmp.kernel import prctl, proc
@@ -56,8 +57,8 @@ class RunnerOrder:
     parent: int = 0
 
 
-def serve_runner(order: RunnerOrder) -> int:
-    """Serves until told to stop, or until the orchestrator dies; the exit code. Raises `ConfigurationError`."""
+def serve_runner(order: RunnerOrder) -> NoReturn:
+    """Serves until told to stop, or until the orchestrator dies, and leaves. Raises `ConfigurationError`."""
     resolved = order.inputs.resolve()
     settings = replace(resolved.settings, redis_url="", node=f"runner-{order.address.port}")
     # A script that is run again for the workers asks for the address too, where its call has no guard.
@@ -69,9 +70,14 @@ def serve_runner(order: RunnerOrder) -> int:
     prctl.adopt_orphans()
     try:
         given = resolved.sources.get("max_workers") != "default"
-        return asyncio.run(_run(RunnerProcess(order, settings, workers_given=given)))
+        code = asyncio.run(_run(RunnerProcess(order, settings, workers_given=given)))
     finally:
         log.push()
+    # The interpreter's own farewell takes some tenths of a second on a busy machine, and an orchestrator gives two to
+    # all runners of its pool, one after the other.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 async def _run(process: RunnerProcess) -> int:

@@ -89,12 +89,14 @@ class Connection(asyncio.Protocol):
 
     # What the dispatcher tells.
 
-    def answer(self, ticket: Ticket, body: bytes) -> None:
-        """Sends the answer, if anybody is still there to read it."""
+    def answer(self, ticket: Ticket, body: bytes, *, at_once: bool = False) -> None:
+        """Sends the answer, if anybody is still there to read it; `at_once`, or with what else this turn answers."""
         if self._open.pop(ticket.number, None) is not None:
             self._waiting_bytes -= self._sizes.pop(ticket.number)
             self._steer()
         self._write(body)
+        if at_once:
+            self._flush()
 
     def abort(self) -> None:
         """Ends it at once."""

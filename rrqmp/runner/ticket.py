@@ -37,7 +37,7 @@ class Client(Protocol):
     @property
     def congested(self) -> bool: ...
 
-    def answer(self, ticket: Ticket, body: bytes) -> None: ...
+    def answer(self, ticket: Ticket, body: bytes, *, at_once: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,11 @@ class Ticket:
     def waits(self) -> bool:
         """Whether a worker may still be given it."""
         return self.stage is TicketStage.QUEUED
+
+    @property
+    def is_condemned(self) -> bool:
+        """Whether its process is being killed, and nobody has answered yet."""
+        return self.stage is TicketStage.CONDEMNED
 
     def close(self) -> None:
         """It has been answered, or nobody wants its answer any more."""

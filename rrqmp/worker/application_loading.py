@@ -17,7 +17,8 @@ from rrqmp.handling.jobs import JobServer
 from rrqmp.shared_state.launch import AppReference, Service
 
 SCRIPT_MODULE: Final = "__rrqmp_main__"
-_DEFAULT_ATTRIBUTES: Final = ("engine", "registry")
+# A module may serve both, with the same handlers: each service takes its own of the two first.
+_DEFAULT_ATTRIBUTES: Final = {Service.QUEUE: ("engine", "registry"), Service.JOBS: ("registry", "engine")}
 
 
 def load_application(
@@ -31,7 +32,7 @@ def load_application(
         found = _unpickle(pickle_fd)
     else:
         module = _run_script(reference.target) if reference.kind == "script" else _import(reference.target)
-        found = _found_in(module, reference)
+        found = _found_in(module, reference, service)
     if service is Service.JOBS and not isinstance(found, JobServer):
         raise ApplicationError(
             f"{_spelled(reference)} is {found!r}, not a runner's registry: name a rrqmp.runner.Registry, as in "
@@ -107,9 +108,9 @@ def _unpickle(descriptor: int | None) -> object:
         raise _own_fault("the application sent by value") from None
 
 
-def _found_in(module: types.ModuleType, reference: AppReference) -> object:
+def _found_in(module: types.ModuleType, reference: AppReference, service: Service) -> object:
     try:
-        return _attribute(module, reference.attribute, reference.target)
+        return _attribute(module, reference.attribute, reference.target, service)
     except ApplicationError:
         raise
     except ConfigurationError as error:
@@ -117,9 +118,9 @@ def _found_in(module: types.ModuleType, reference: AppReference) -> object:
         raise ApplicationError(f"{_spelled(reference)} refused its own configuration: {error}") from None
 
 
-def _attribute(module: types.ModuleType, attribute: str, target: str) -> object:
+def _attribute(module: types.ModuleType, attribute: str, target: str, service: Service) -> object:
     if not attribute:
-        for name in _DEFAULT_ATTRIBUTES:
+        for name in _DEFAULT_ATTRIBUTES[service]:
             if hasattr(module, name):
                 return getattr(module, name)
         engines = [name for name, value in vars(module).items() if isinstance(value, Application)]

@@ -162,7 +162,8 @@ def test_rrqs_own_runner_loses_its_process_and_the_neighbours_to_the_same(
 
 def ten_stuck_beside_ten(jobs: Jobs) -> tuple[list[Job], list[Job]]:
     """Ten jobs that hang in C for longer than they may, and ten that take no time, all on one connection."""
-    stuck = [jobs.enqueue("asleep_in_c", job_timeout_seconds=1, max_retries=3) for _ in range(10)]
+    # Two seconds give the runner a lead of a fifth of one: others may want the processor just then.
+    stuck = [jobs.enqueue("asleep_in_c", job_timeout_seconds=2, max_retries=3) for _ in range(10)]
     stuck[0].in_status("ACTIVE")
     return stuck, [jobs.enqueue("echo", job_timeout_seconds=3, max_retries=3) for _ in range(10)]
 
@@ -189,18 +190,18 @@ def test_cancel_of_the_orchestrator_stops_the_handler_and_keeps_the_process(
 
 
 def test_shutdown_in_mid_job_is_quick_and_the_job_runs_again(dsn: str, own_jobs: Jobs, tmp_path: Path) -> None:
-    config = write_config(tmp_path / "rrq.toml", dsn, rrqmp_command(), free_port())
+    # One after the other they are told to go, and all of them within the same two seconds.
+    config = write_config(tmp_path / "rrq.toml", dsn, rrqmp_command(), free_port(), runner={"pool_size": 3})
     first = start_orchestrator(config)
     with ExitStack() as stack:
         stack.callback(first.kill)
         job = own_jobs.enqueue("wait_for_file", {"file": str(tmp_path / "gate"), "note": str(tmp_path / "pid")})
         eventually((tmp_path / "pid").exists, seen=lambda: first.log)
-        [runner] = first.runners()
+        runners = first.runners()
         pid = int((tmp_path / "pid").read_text())
         # Its grace, and two seconds that it gives to runners; past them jobs would stay locked.
         assert first.stop() < 0.2 + 2.0
-        assert not is_alive(runner)
-        assert not is_alive(pid)
+        assert not [one for one in (*runners, pid) if is_alive(one)]
         assert job.fields()["status"] == "PENDING", job.fields()
         second = start_orchestrator(config)
         stack.callback(second.kill)
