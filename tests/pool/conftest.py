@@ -20,6 +20,8 @@ from tests.processes.harness import ROOT, Supervised, eventually, start_supervis
 
 KEY = "a key for tests, of 16 bytes or more"
 CHILD_PATIENCE = 30
+# Whoever runs the tests in the background of a shell has this signal ignored, and so has what they start.
+_HEARS_CONTROL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +83,7 @@ def run_program(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str
     started: list[subprocess.Popen[str]] = []
 
     def run(text: str) -> subprocess.Popen[str]:
-        (tmp_path / "program.py").write_text(textwrap.dedent(text))
+        (tmp_path / "program.py").write_text(_HEARS_CONTROL_C + textwrap.dedent(text))
         process = subprocess.Popen(
             [sys.executable, "program.py"],
             cwd=tmp_path,
