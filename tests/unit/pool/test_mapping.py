@@ -1,3 +1,5 @@
+"""`map` without processes: pieces in, results in order, and how far ahead is submitted."""
+
 from __future__ import annotations
 
 from concurrent.futures import Future

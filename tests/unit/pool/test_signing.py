@@ -1,3 +1,5 @@
+"""Parcels: opened for the one use they were sealed for, refused whatever else is made of them."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,7 @@
+"""Bodies of any size beside packets, and descriptors that never leak."""
+
+from __future__ import annotations
+
 import os
 
 import pytest
