@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rrqmp.shared_state import messages
+from rrqmp.shared_state.around import CALLBACK_DEATHS_MOST
 from rrqmp.shared_state.board import KillReason, Word, WorkerState
 from rrqmp.shared_state.messages import CallBack
 from rrqmp.store.keys import QueueKeys
 from rrqmp.supervisor.crew import Crew
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
-
-# As for the callback of a death that a successor settles.
-_DEATHS_MOST = 2
 
 
 @dataclass(slots=True)
@@ -52,7 +50,7 @@ class OwedCallbacks:
             handle = self._crew.roster.get(life)
             if handle is None:
                 owed.deaths += 1
-                if owed.deaths < _DEATHS_MOST:
+                if owed.deaths < CALLBACK_DEATHS_MOST:
                     self._waiting.append(owed)
             elif handle.page.words[Word.CALLED_BACK] != handle.page.words[Word.CALLBACKS]:
                 continue

@@ -9,12 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
+from rrqmp.shared_state.around import LONGEST_PAUSE_SECONDS, setup_pause_seconds
 from rrqmp.supervisor.log import LOGGER
-
-FIRST_SECONDS: Final = 0.5
-LONGEST_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -38,8 +35,8 @@ class SetupDeaths:
         if now < trouble.until:
             return
         # Quiet for longer than it was last set aside: whatever it was has passed.
-        trouble.waves = trouble.waves + 1 if now < trouble.until + LONGEST_SECONDS + trouble.seconds else 1
-        trouble.seconds = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** (trouble.waves - 1))
+        trouble.waves = trouble.waves + 1 if now < trouble.until + LONGEST_PAUSE_SECONDS + trouble.seconds else 1
+        trouble.seconds = setup_pause_seconds(trouble.waves)
         trouble.until = now + trouble.seconds
         LOGGER.error(
             "setup of %s has killed its worker, %d times in a row on this node: no attempt is charged, new ones leave "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import Final
 
 from rrqmp.errors import ActivityUnsuccessful
 from rrqmp.model.activity import ActivityRecord
 from rrqmp.model.retry import RetryPolicy
 from rrqmp.model.status import ActivityStatus
+from rrqmp.shared_state.around import CALLBACK_DEATHS_MOST
 from rrqmp.shared_state.exit_report import BrokenAttempt, ExitReport, decode_report
 from rrqmp.shared_state.settling import settle_broken
 from rrqmp.store.calls.cycle import Verdict
@@ -16,9 +16,6 @@ from rrqmp.store.calls.show import show
 from rrqmp.worker.failed_for_good import error_of
 from rrqmp.worker.queue_source import Ended, QueueSource
 from rrqmp.worker.running import Runner
-
-# A callback that has killed two processes is not given a third.
-_CALLBACK_DEATHS_MOST: Final = 2
 
 
 def recover(encoded_report: bytes, runner: Runner) -> None:
@@ -71,7 +68,7 @@ def _call_back(report: ExitReport, broken: BrokenAttempt, queue: int, runner: Ru
     if report.deaths == 0:
         runner.metrics.dead_letter(broken.queue, broken.activity_type)
         runner.metrics.flush()
-    if report.deaths < _CALLBACK_DEATHS_MOST and runner.wants_dead_letter(broken.activity_type):
+    if report.deaths < CALLBACK_DEATHS_MOST and runner.wants_dead_letter(broken.activity_type):
         runner.dead_letter(record, queue, _error(report, broken, record))
 
 

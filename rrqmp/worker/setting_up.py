@@ -13,6 +13,7 @@ from typing import Final
 
 from rrqmp.handling.invocation import Invoker
 from rrqmp.handling.worker_facts import WorkerInfo
+from rrqmp.shared_state.around import setup_pause_seconds
 from rrqmp.shared_state.board import ID_BYTES, TYPE_BYTES_MOST, Word, WorkerState
 from rrqmp.store.calls.cycle import Claim
 from rrqmp.telemetry.vocabulary import Callback
@@ -21,8 +22,6 @@ from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.queue_source import QueueSource
 from rrqmp.worker.record import Record
 
-FIRST_SECONDS: Final = 0.5
-LONGEST_SECONDS: Final = 60.0
 _NS: Final = 1_000_000_000
 _log: Final = logging.getLogger("rrqmp.worker")
 
@@ -76,7 +75,7 @@ class SettingUp:
             return True
         self._metrics.callback_failed(Callback.SETUP)
         times = self._failures[activity_type] = self._failures.get(activity_type, 0) + 1
-        seconds = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** (times - 1))
+        seconds = setup_pause_seconds(times)
         _log.error(
             "setup of %s failed, %d times in a row here: no attempt is charged, this worker leaves the type alone for "
             "%g s: %s: %s\n%s",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rrqmp.supervisor.setup_deaths import FIRST_SECONDS, LONGEST_SECONDS, SetupDeaths
+from rrqmp.shared_state.around import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from rrqmp.supervisor.setup_deaths import SetupDeaths
 
 
 @dataclass
@@ -30,27 +31,27 @@ def test_each_wave_of_deaths_sets_the_type_aside_for_longer() -> None:
         pauses.append(watched.die())
         watched.now += pauses[-1]
         assert watched.deaths.aside() == ()
-    assert pauses[0] == FIRST_SECONDS
-    assert pauses[1] == 2 * FIRST_SECONDS
-    assert pauses[-1] == LONGEST_SECONDS
+    assert pauses[0] == FIRST_PAUSE_SECONDS
+    assert pauses[1] == 2 * FIRST_PAUSE_SECONDS
+    assert pauses[-1] == LONGEST_PAUSE_SECONDS
 
 
 def test_deaths_of_workers_that_tried_at_once_are_one_wave() -> None:
     watched = Watched()
     for _ in range(8):
-        assert watched.die() == FIRST_SECONDS
+        assert watched.die() == FIRST_PAUSE_SECONDS
 
 
 def test_trouble_that_has_passed_is_forgotten() -> None:
     watched = Watched()
     for _ in range(5):
         watched.now += watched.die()
-    watched.now += 2 * LONGEST_SECONDS + 1
-    assert watched.die() == FIRST_SECONDS
+    watched.now += 2 * LONGEST_PAUSE_SECONDS + 1
+    assert watched.die() == FIRST_PAUSE_SECONDS
 
 
 def test_types_are_counted_apart() -> None:
     watched = Watched()
     watched.now += watched.die("a")
     watched.die("a")
-    assert watched.die("b") == FIRST_SECONDS
+    assert watched.die("b") == FIRST_PAUSE_SECONDS
