@@ -60,7 +60,7 @@ def test_killed_parent_keeps_its_place_in_the_trace(
     traced: Supervised, executor: ActivityExecutor, collector: Collector
 ) -> None:
     with tracer.start_as_current_span("request") as root:
-        future = executor.execute("parent_that_hangs", None, timeout=0.5)
+        future = executor.execute("parent_that_hangs", None, timeout=1.5)
     killed = collector.one("process parent_that_hangs")
     inner = collector.one("process leaf")
     with pytest.raises(ActivityTimedOut):
@@ -70,7 +70,7 @@ def test_killed_parent_keeps_its_place_in_the_trace(
     assert killed.parent_id == format(root.get_span_context().span_id, "016x")
     # The child was submitted by a process that never exported its span: the successor's has the same id.
     assert inner.parent_id == killed.span_id
-    assert 0.45 < (killed.end - killed.start) / 1e9 < 3
+    assert 1.45 < (killed.end - killed.start) / 1e9 < 5
     assert killed.start <= inner.start <= inner.end <= killed.end
     assert killed.attributes["rrqmp.worker.pid"] != killed.resource["process.pid"]
     assert killed.events == ("exception",)
