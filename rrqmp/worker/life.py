@@ -203,11 +203,12 @@ class Life:
         for position, claim in enumerate(claims):
             if words[Word.DRAINING] or (position and (record.revoked or time.monotonic_ns() - began > _BATCH_NS)):
                 break
-            if claim.activity_type in not_set_up and (
-                # What has ended must not wait for a setup: it is settled first, and this one claimed again.
-                ended.settlements or not runner.setting_up.ready(claim, position, more=position < last)
-            ):
-                # This one and the rest go back, uncounted, by the slot's next statement.
+            if claim.activity_type in not_set_up:
+                # What has ended must not wait for a setup: it is settled first.
+                if not ended.settlements:
+                    runner.setting_up.ready(claim, position, more=position < last)
+                # This one and the rest go back, uncounted, by the slot's next statement, which claims them again:
+                # during a setup of minutes one may have been cancelled.
                 break
             settlement, run_ns = runner.run(claim, batch, position, more=position < last)
             self._pace.saw(run_ns)

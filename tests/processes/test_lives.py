@@ -11,8 +11,9 @@ import pytest
 
 from rrqmp.model.codec import decode
 from rrqmp.model.status import ActivityStatus
+from rrqmp.store.calls.cancel import CancelOutcome, cancel
 from tests.processes.conftest import Supervise
-from tests.processes.harness import Queue, Supervised, eventually
+from tests.processes.harness import RULES, Queue, Supervised, eventually
 
 
 @pytest.fixture
@@ -110,3 +111,16 @@ def test_long_setup_holds_up_nothing_that_was_claimed_with_it(queue: Queue, aliv
     queue.await_(slow, lambda record: record.status is ActivityStatus.RUNNING)
     eventually(lambda: queue.stats().completed_count == len(ids), patience=1.5, seen=queue.stats)
     assert queue.show(slow).status is ActivityStatus.RUNNING
+
+
+def test_activity_that_is_cancelled_during_its_setup_does_not_begin(queue: Queue, alive: Alive, tmp_path: Path) -> None:
+    alive()
+    one = queue.submit("loads_long")
+    eventually(lambda: told(tmp_path, "long"))
+    assert queue.store.run(cancel(queue.keys, RULES, one)).outcome is CancelOutcome.REQUESTED
+    record = queue.ended(one)
+    assert record.status is ActivityStatus.CANCELLED
+    assert [attempt.run_seconds for attempt in record.attempts] == [None]
+    # The setup was not in vain.
+    assert queue.ended(queue.submit("loads_long")).status is ActivityStatus.COMPLETED
+    assert len(told(tmp_path, "long")) == 1
