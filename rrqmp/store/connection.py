@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -39,6 +40,15 @@ class BlockingConnection:
     ) -> None:
         self.address = parse_url(url)
         self._resend_seconds = resend_seconds
+        # For another thread or process, which must have one of its own.
+        self.another = partial(
+            type(self),
+            url,
+            name=name,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            resend_seconds=resend_seconds,
+        )
         self._link = make_link(self.address, name, connect_timeout, read_timeout)
         self._popping = False
         self._following = b""

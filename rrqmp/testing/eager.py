@@ -81,7 +81,7 @@ class Bench:
         )
         metrics = AttemptMetrics(engine.metrics)
         soft = NoSoftLimit(record.words, invoker)
-        signals = InPlaceSignals(record.page, self._source, soft)
+        signals = self._signals = InPlaceSignals(record.page, self._source, soft)
         self._record = record
         self._runner = Runner(
             record, NoDumps(), self._source, invoker, config, metrics=metrics, soft=soft, signals=signals
@@ -109,6 +109,7 @@ class Bench:
         """Tears the handlers down and closes the connection."""
         self._invoker.close()
         self._metrics.close()
+        self._signals.close()
         self._connection.close()
 
     def _claim(self, ended: Ended) -> Batch | None:

@@ -40,8 +40,7 @@ class InPlaceSignals(ActivitySignals):
 
     def cancelled(self) -> bool:
         """Whether somebody asked for the end of this very activity."""
-        with self._lock:
-            record = self._source.connection.run(show(self._queue, self._page.activity_id()))
+        record = self.run(show(self._queue, self._page.activity_id()))
         return record is not None and record.cancel_requested
 
     def report(self, millionths: int | None, message: bytes) -> None:
@@ -49,5 +48,8 @@ class InPlaceSignals(ActivitySignals):
         fraction = None if millionths is None else millionths / WHOLE
         progress = Progress(fraction=fraction, message=message.decode(errors="replace"), at=time.time())
         told = (self._page.activity_id(), self._token, encode_progress(progress))
-        with self._lock:
-            self._source.connection.run(publish_progress(self._queue, [told]))
+        self.run(publish_progress(self._queue, [told]))
+
+    def _in_own_thread(self) -> bool:
+        # Handlers run in whatever thread submits.
+        return False

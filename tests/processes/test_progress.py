@@ -79,6 +79,25 @@ def test_stale_attempt_cannot_save(queue: Queue, supervise: Supervise) -> None:
     assert node.workers(WorkerState.RUNNING, WorkerState.IDLE, WorkerState.CLAIMING, WorkerState.SETTLING)
 
 
+def test_thread_that_saves_past_its_activity_spoils_no_call_of_its_worker(queue: Queue, supervise: Supervise) -> None:
+    node = supervise(**LIVES)
+    first = queue.ended(queue.submit("leaves_a_saver", {"notes": str(queue.notes())}))
+    [worker] = node.idle()
+    assert decode(first.result) == worker
+    # One call each, between which the worker waits for the next.
+    assert [decode(queue.ended(queue.submit("echo", number)).result) for number in range(50)] == list(range(50))
+    assert node.idle() == [worker]
+    assert {line.text for line in queue.lines()} == {"stale"}
+
+
+def test_process_that_a_handler_forks_may_save_in_its_place(queue: Queue, supervise: Supervise) -> None:
+    node = supervise(**LIVES)
+    [worker] = node.idle()
+    forking, after = queue.all_ended([queue.submit("forks_a_saver"), queue.submit("echo", 1)])
+    assert (decode(forking.result), decode(after.result)) == ("the child's", 1)
+    assert node.idle() == [worker]
+
+
 def test_progress_is_published_a_few_times_a_second_and_the_last_word_stays(queue: Queue, supervise: Supervise) -> None:
     node = supervise(**LIVES)
     one = queue.submit("reports", {"say": "é" * 300, "gate": str(queue.gate())})

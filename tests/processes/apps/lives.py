@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -194,3 +195,32 @@ def too_late(payload: Any, context: ActivityContext) -> str:
 @engine.add
 def naps(payload: Any) -> None:
     time.sleep(payload)
+
+
+@engine.add
+def leaves_a_saver(payload: Any, context: ActivityContext) -> int:
+    """Returns while a thread of it saves on, as often as it can."""
+
+    def save_on() -> None:
+        for number in itertools.count():
+            try:
+                context.save_checkpoint(number)
+            except StaleAttempt:
+                note(payload, context, "stale")
+
+    threading.Thread(target=save_on, daemon=True).start()
+    wait_for(lambda: bool(context.checkpoint))
+    return os.getpid()
+
+
+@engine.add
+def forks_a_saver(payload: Any, context: ActivityContext) -> Any:
+    """Has a child save in its place."""
+    pid = os.fork()
+    if not pid:
+        try:
+            context.save_checkpoint("the child's")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    return context.checkpoint
