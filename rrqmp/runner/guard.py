@@ -19,16 +19,8 @@ class ParentGuard:
     @classmethod
     def of_parent(cls, child: int) -> ParentGuard | None:
         """Of whoever started `child`, which is this process or one above it; `None` where that cannot be seen."""
-        parent = proc.parent(child)
-        try:
-            guard = cls(open_pidfd(parent)) if parent else None
-        except OSError:
-            return None
-        if guard is not None and proc.parent(child) != parent:
-            # It died while we looked, and the descriptor may be a stranger's: the end is seen at once all the same.
-            os.close(guard._pidfd)
-            return cls(_dead())
-        return guard
+        descriptor = open_parent(child)
+        return cls(descriptor) if descriptor >= 0 else None
 
     def watch(self, on_death: Callable[[], None]) -> None:
         """Begins to watch; needs the running loop."""
@@ -39,6 +31,37 @@ class ParentGuard:
             on_death()
 
         loop.add_reader(self._pidfd, died)
+
+
+def open_parent(child: int) -> int:
+    """A descriptor that can be read once whoever started `child` is dead; -1 where that cannot be seen."""
+    parent = proc.parent(child)
+    if not parent:
+        return -1
+    if _has_adopted(parent, child):
+        return _dead()
+    try:
+        pidfd = open_pidfd(parent)
+    except OSError:
+        pidfd = -1
+    if proc.parent(child) == parent:
+        return pidfd
+    # It died while we looked, and the descriptor may be a stranger's.
+    if pidfd >= 0:
+        os.close(pidfd)
+    return _dead()
+
+
+def _has_adopted(parent: int, child: int) -> bool:
+    """Whether `child` was started by another, that died before we could look, while the interpreter started.
+
+    A process is born into the session of its parent, and leaves it only by founding its own.
+    """
+    try:
+        session = os.getsid(child)
+        return session != child and os.getsid(parent) != session
+    except OSError:
+        return False
 
 
 def _dead() -> int:

@@ -18,8 +18,8 @@ from rrqmp.engine.child import child_environment, error_of
 from rrqmp.engine.reference import find_application, refuse_missing_guard, search_path
 from rrqmp.errors import ConfigurationError
 from rrqmp.kernel import proc
-from rrqmp.kernel.pidfd import open_pidfd
 from rrqmp.runner.address import FLAG, SocketAddress, find_tcp_socket, parse_tcp_socket
+from rrqmp.runner.guard import open_parent
 from rrqmp.runner.registry import Registry
 from rrqmp.runner.siblings import started_as
 from rrqmp.runner.telemetry import NoopTelemetry, Telemetry, telemetry_environment
@@ -97,7 +97,7 @@ def _started(
     """The process that listens: of our own process group, so that the orchestrator's signals reach it too."""
     member = started_as()
     parent = proc.parent(member)
-    pidfd = open_pidfd(parent) if parent else -1
+    pidfd = open_parent(member)
     reference = find_application(registry)
     carried = carry(registry) if reference.kind == "pickle" else -1
     ours, theirs = socket.socketpair()

@@ -114,6 +114,29 @@ def test_runner_dies_with_its_parent_and_frees_the_port(orphan: tuple[subprocess
     assert not connects()
 
 
+@pytest.mark.parametrize("command", [runner_command(), [sys.executable, "script.py"]], ids=["module", "script"])
+def test_runner_whose_parent_died_before_it_could_look_ends(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "script.py").write_text(
+        "from acts_of_runner import registry\nfrom rrqmp.runner import run_tcp\n"
+        "if __name__ == '__main__':\n    run_tcp(registry)\n"
+    )
+    command = [*command, "--tcp-socket", f"127.0.0.1:{free_port()}"]
+    apps, root = Path(__file__).parent / "apps", Path(__file__).resolve().parents[2]
+    ended_at_once = subprocess.run(
+        [sys.executable, "-c", f"import subprocess; print(subprocess.Popen({command!r}, stdout=2).pid)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        # Of its own: who adopts the runner is of another in any case.
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{apps}"},
+        timeout=PATIENCE,
+    )
+    # It holds the other end of the pipe: when that comes back all of it is ending. One that stayed would be waited for.
+    eventually(lambda: not is_alive(int(ended_at_once.stdout)), patience=2)
+
+
 def test_port_that_is_taken_is_told_with_its_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
