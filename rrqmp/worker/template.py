@@ -34,6 +34,7 @@ from rrqmp.shared_state.messages import (
     Forked,
     Imported,
     ImportFailed,
+    Message,
     TypeReport,
     WorkerConfig,
 )
@@ -175,7 +176,7 @@ class Template:
             gc.collect()
             # From here no collection looks at these objects, so their pages stay shared with every worker.
             gc.freeze()
-        messages.send(self.control, Configured(resident_bytes=proc.resident_bytes(os.getpid())))
+        self._answer(Configured(resident_bytes=proc.resident_bytes(os.getpid())))
 
     def _fork(self, message: Fork, descriptors: list[int]) -> None:
         channel, dump = descriptors
@@ -201,7 +202,14 @@ class Template:
         pid, code = fork_worker(child_main)
         os.close(channel)
         os.close(dump)
-        messages.send(self.control, Forked(life=message.life, pid=pid, errno=code))
+        self._answer(Forked(life=message.life, pid=pid, errno=code))
+
+    def _answer(self, message: Message) -> None:
+        try:
+            messages.send(self.control, message)
+        except (BrokenPipeError, ConnectionResetError):
+            # It died since it gave the order; to die of that here would leave nobody to clean up.
+            self._supervisor_is_dead()
 
     def _supervisor_is_dead(self) -> NoReturn:
         if self._board >= 0:

@@ -111,3 +111,17 @@ def test_board_of_a_killed_supervisor_that_held_nothing_does_not_hinder_the_next
     assert first.board_file.exists()
     supervise(workers=1, node=first.node)
     assert queue.ended(queue.submit("echo", 1)).attempt == 1
+
+
+def test_template_that_is_busy_when_its_supervisor_dies_still_cleans_up(queue: Queue, supervise: Supervise) -> None:
+    node = supervise(workers=2, app="brood:engine")
+    crashes, lives = (queue.noted(queue.submit("has_child", {"notes": str(queue.notes())})) for _ in range(2))
+    template = node.template
+    os.kill(template, signal.SIGSTOP)
+    os.kill(crashes.pid, signal.SIGKILL)
+    node.logged(f"pid {crashes.pid}")
+    node.send(signal.SIGKILL)
+    node.exit_code()
+    # It finds the order to fork first, and the death when it answers.
+    os.kill(template, signal.SIGCONT)
+    eventually(lambda: not node.left() and not is_alive(int(lives.text)), patience=5, seen=node.left)
