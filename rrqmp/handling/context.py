@@ -39,7 +39,7 @@ class Signals(Protocol):
 
     def stopping(self) -> bool: ...
 
-    def report(self, millionths: int | None, message: bytes) -> None: ...
+    def report(self, activity_id: str, millionths: int | None, message: bytes) -> None: ...
 
     def save(self, activity_id: str, checkpoint: bytes) -> bool: ...
 
@@ -62,7 +62,7 @@ class NoSignals:
         """Never."""
         return False
 
-    def report(self, millionths: int | None, message: bytes) -> None:
+    def report(self, activity_id: str, millionths: int | None, message: bytes) -> None:
         """Nobody looks."""
 
     def save(self, activity_id: str, checkpoint: bytes) -> bool:
@@ -181,7 +181,7 @@ class ActivityContext(Generic[E_co]):
         Readers see the latest a few times a second. Of the message 256 bytes are kept.
         """
         share = None if fraction is None else millionths(fraction)
-        self._signals.report(share, cut_message(message))
+        self._signals.report(self.activity_id, share, cut_message(message))
 
     @property
     def checkpoint(self) -> Any:

@@ -43,11 +43,11 @@ class InPlaceSignals(ActivitySignals):
         record = self.run(show(self._queue, self._page.activity_id()))
         return record is not None and record.cancel_requested
 
-    def report(self, millionths: int | None, message: bytes) -> None:
+    def report(self, activity_id: str, millionths: int | None, message: bytes) -> None:
         """Published at once."""
         fraction = None if millionths is None else millionths / WHOLE
         progress = Progress(fraction=fraction, message=message.decode(errors="replace"), at=time.time())
-        told = (self._page.activity_id(), self._token, encode_progress(progress))
+        told = (activity_id, self._token, encode_progress(progress))
         self.run(publish_progress(self._queue, [told]))
 
     def _in_own_thread(self) -> bool:

@@ -60,8 +60,11 @@ class ActivitySignals(BoardSignals):
         self._own = (os.getpid(), threading.get_ident())
         self._aside: _Aside | None = None
 
-    def report(self, millionths: int | None, message: bytes) -> None:
+    def report(self, activity_id: str, millionths: int | None, message: bytes) -> None:
         """Writes it on the board; the supervisor publishes it."""
+        if not self._in_own_thread() and self._page.activity_id().strip() != activity_id:
+            # A thread that has outlived its activity: another one's is no affair of it.
+            return
         self._page.write_progress(PROGRESS_NONE if millionths is None else millionths, message)
         self._soft.catch_up()
 

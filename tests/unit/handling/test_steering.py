@@ -108,7 +108,7 @@ class Told(NoSignals):
         self.reports: list[tuple[int | None, bytes]] = []
         self.reads = 0
 
-    def report(self, millionths: int | None, message: bytes) -> None:
+    def report(self, activity_id: str, millionths: int | None, message: bytes) -> None:
         self.reports.append((millionths, message))
 
     def save(self, activity_id: str, checkpoint: bytes) -> bool:
