@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rrqmp.testing.by_hand import context as context
     from rrqmp.testing.eager import EagerQueue as EagerQueue
+    from rrqmp.testing.no_process import EagerError as EagerError
     from rrqmp.testing.real import RealQueue as RealQueue
     from rrqmp.testing.recorder import Recorder as Recorder
     from rrqmp.testing.recorder import Submitted as Submitted
 
 # Late, as the package itself: pytest imports the plugin in every project that has rrqmp installed.
 _HOMES = {
+    "EagerError": "no_process",
     "EagerQueue": "eager",
     "RealQueue": "real",
     "Recorder": "recorder",

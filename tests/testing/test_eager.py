@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from rrqmp import ActivityCancelled, ActivityFailed, ActivityStatus, ConfigurationError, aio
-from rrqmp.testing import EagerQueue, context
-from rrqmp.testing.no_process import EagerError
+from rrqmp.testing import EagerError, EagerQueue, context
 
 
 def test_activity_has_run_when_the_call_returns(rrqmp_eager: EagerQueue, shop: Any) -> None:
