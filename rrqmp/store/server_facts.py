@@ -16,12 +16,6 @@ _OLDEST_VALKEY: Final = (7, 2)
 class _Commander(Protocol):
     @property
     def address(self) -> RedisAddress: ...
-    def command(self, *words: Argument) -> Any: ...
-
-
-class _AsyncCommander(Protocol):
-    @property
-    def address(self) -> RedisAddress: ...
     async def command(self, *words: Argument) -> Any: ...
 
 
@@ -35,13 +29,8 @@ class ServerFacts:
     warnings: tuple[str, ...]
 
 
-def ask_server(connection: _Commander) -> ServerFacts:
+async def ask_server(store: _Commander) -> ServerFacts:
     """Asks and judges; raises `UnsupportedServer`, `StoreUnavailable`, or `StoreError` where the password is wrong."""
-    return judge_server(connection.address, connection.command("INFO"))
-
-
-async def ask_server_async(store: _AsyncCommander) -> ServerFacts:
-    """The same for an asynchronous store."""
     return judge_server(store.address, await store.command("INFO"))
 
 

@@ -19,7 +19,7 @@ from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.embedded_place import is_embedded, resolve_embedded
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
-from rrqmp.store.server_facts import ServerFacts, ask_server_async
+from rrqmp.store.server_facts import ServerFacts, ask_server
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.settlement import settle_slot
 from rrqmp.supervisor.start_failure import StartFailure
@@ -87,7 +87,7 @@ async def wait_for_server(store: AsyncStore, seconds: float) -> ServerFacts:
     told = False
     while True:
         try:
-            return await ask_server_async(store)
+            return await ask_server(store)
         except (StoreUnavailable, QueueFull) as error:
             if time.monotonic() > give_up:
                 raise StartFailure(

@@ -11,8 +11,12 @@ from rrqmp.errors import StoreError, UnsupportedServer
 from rrqmp.store.aio import AsyncStore
 from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.embedded import EmbeddedServer
-from rrqmp.store.server_facts import ServerFacts, ask_server, ask_server_async
+from rrqmp.store.server_facts import ServerFacts, ask_server, judge_server
 from tests.servers import debian_binary, debian_server, embedded_server
+
+
+def judged(store: BlockingConnection) -> ServerFacts:
+    return judge_server(store.address, store.command("INFO"))
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_embedded_server_is_named_and_needs_no_warning(folder: Path) -> None:
     with EmbeddedServer(folder) as server, BlockingConnection(server.url) as store:
-        facts = ask_server(store)
+        facts = judged(store)
     assert (facts.name, facts.append_only, facts.warnings) == ("Valkey", True, ())
     assert facts.version.startswith("9.")
 
@@ -30,20 +34,20 @@ def test_embedded_server_is_named_and_needs_no_warning(folder: Path) -> None:
 @pytest.mark.skipif(debian_binary() is None, reason="this system has no redis-server")
 def test_redis_is_named(folder: Path) -> None:
     with debian_server(folder) as server, BlockingConnection(server.url) as store:
-        assert ask_server(store).name == "Redis"
+        assert judged(store).name == "Redis"
 
 
 def test_server_that_evicts_any_key_is_refused_with_the_remedy(folder: Path) -> None:
     options = {"maxmemory-policy": "allkeys-lru"}
     remedy = pytest.raises(UnsupportedServer, match="CONFIG SET maxmemory-policy noeviction")
     with embedded_server(folder, **options) as server, BlockingConnection(server.url) as store, remedy:
-        ask_server(store)
+        judged(store)
 
 
 def test_weaker_promises_are_warned_of(folder: Path) -> None:
     options = {"maxmemory-policy": "volatile-ttl"}
     with embedded_server(folder, **options) as server, BlockingConnection(server.url) as store:
-        assert len(ask_server(store).warnings) == 2
+        assert len(judged(store).warnings) == 2
 
 
 @pytest.mark.parametrize("entry", ["", ":wrong@", "nobody:wrong@"])
@@ -53,19 +57,19 @@ def test_missing_or_wrong_password_is_named_and_not_shown(folder: Path, entry: s
             store.command("CONFIG", "SET", "requirepass", "secret")
         url = server.url.replace("unix://", f"unix://{entry}")
         with pytest.raises(StoreError, match="password") as caught, BlockingConnection(url) as store:
-            ask_server(store)
+            judged(store)
         assert "wrong" not in str(caught.value)
         right = server.url.replace("unix://", "unix://:secret@")
         with BlockingConnection(right) as store:
-            assert ask_server(store).name == "Valkey"
+            assert judged(store).name == "Valkey"
 
 
 async def _facts(url: str) -> ServerFacts:
     store = AsyncStore(url)
-    facts = await ask_server_async(store)
+    facts = await ask_server(store)
     await store.close()
     return facts
 
 
 def test_asynchronous_check_answers_the_same(server: EmbeddedServer, store: BlockingConnection) -> None:
-    assert asyncio.run(_facts(server.url)) == ask_server(store)
+    assert asyncio.run(_facts(server.url)) == judged(store)
