@@ -27,7 +27,7 @@ from rrqmp.shared_state import messages
 from rrqmp.shared_state.board import KillReason, Word
 from rrqmp.shared_state.enclosing import disclose, enclosed
 from rrqmp.shared_state.exit_report import BrokenAttempt, ExitReport
-from rrqmp.shared_state.messages import Account, Answer, Idle, Job
+from rrqmp.shared_state.messages import Account, Answer, Idle
 from rrqmp.supervisor.ladder import Ladder
 from rrqmp.supervisor.log import LOGGER
 from rrqmp.supervisor.worker_handle import Stage, WorkerHandle
@@ -39,6 +39,7 @@ _RETURNS_MOST: Final = 3
 # What is not wanted any more is passed over when its turn comes; more than this is cleared away.
 _STALE_MOST: Final = 1024
 _ACCOUNTS_MOST: Final = 1000
+_ACCOUNT_BYTES: Final = 64 * 1024
 _NS: Final = 1e9
 
 
@@ -194,6 +195,10 @@ class Dispatcher:
         while self._accounts and self._idle:
             # That which is given its next job last, and so may be killed last, before it has sent what it was told.
             handle = self._idle[0]
+            if len(self._accounts[0]) > _ACCOUNT_BYTES:
+                # Names of that length are nobody's, and no packet holds them.
+                self._accounts.popleft()
+                continue
             if handle.stage is not Stage.READY or handle.sentenced:
                 del self._idle[0]
                 continue
@@ -205,24 +210,21 @@ class Dispatcher:
             self._accounts.popleft()
 
     def _give(self, ticket: Ticket, handle: WorkerHandle) -> bool:
-        request = ticket.request
         try:
             with enclosed(ticket.body) as (inline, descriptors):
-                job = Job(
-                    number=ticket.number,
-                    activity_id=request.job_id,
-                    activity_type=request.function_name,
-                    attempt=request.context.attempt,
-                    deadline_ns=ticket.deadline.ns,
-                    waiting=len(self._queue),
-                    body=inline,
-                )
-                messages.send(handle.channel, job, descriptors)
-        except (BrokenPipeError, ConnectionResetError):
-            # Dead already; its pidfd says so next.
-            return False
-        except OSError:
-            self._ladder.kill(handle)
+                packet = ticket.job(inline, len(self._queue))
+                try:
+                    messages.send(handle.channel, packet, descriptors)
+                except (BrokenPipeError, ConnectionResetError):
+                    # Dead already; its pidfd says so next.
+                    return False
+                except OSError:
+                    self._ladder.kill(handle)
+                    return False
+        except Exception as fault:  # noqa: BLE001 - whatever is wrong with this request, it is not the worker's fault
+            LOGGER.exception("a request could not be given to a worker; please report this")
+            self._close(ticket, refusal(ticket.request, f"it could not be given to a worker: {fault}"))
+            self._idle.append(handle)
             return False
         ticket.stage, ticket.worker, ticket.given_ns = TicketStage.RUNNING, handle, time.monotonic_ns()
         self._given[_key(handle)] = ticket

@@ -12,6 +12,10 @@ from rrqmp.runner.frames import BadFrame
 
 PROTOCOL_VERSION: Final = "2"
 NULL: Final = msgspec.Raw(b"null")
+# As the orchestrator counts them; a word of the board holds twice that.
+_ATTEMPTS_MOST: Final = 2**32 - 1
+# A function's name stands in the answers that no handler gave, and may fill a frame by itself.
+_WORDS_MOST: Final = 8 * 1024
 # Types of errors that mean something to the orchestrator, or to whoever reads its log.
 NOT_FOUND_TYPE: Final = "handler_not_found"
 TIMEOUT_TYPE: Final = "timeout"
@@ -31,7 +35,7 @@ class WireContext(msgspec.Struct, frozen=True):
     """What is known of the job beside its parameters; times with their zones, `enqueue_time` as it was spelled."""
 
     job_id: str
-    attempt: Annotated[int, msgspec.Meta(ge=1)]
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=_ATTEMPTS_MOST)]
     enqueue_time: str
     queue_name: str
     deadline: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
@@ -131,4 +135,6 @@ def refusal(
     request: WireRequest, message: str, kind: str | None = None, status: OutcomeStatus = OutcomeStatus.ERROR
 ) -> bytes:
     """The body of an answer that no handler gave."""
-    return encode_response(WireResponse(request.job_id, request.request_id, status, error=WireError(message, kind)))
+    return encode_response(
+        WireResponse(request.job_id, request.request_id, status, error=WireError(message[:_WORDS_MOST], kind))
+    )

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from rrqmp.runner.messages import WireRequest
+from rrqmp.shared_state.board import ID_BYTES, TYPE_BYTES_MOST
+from rrqmp.shared_state.messages import Job
 from rrqmp.supervisor.worker_handle import WorkerHandle
 
 # The orchestrator's own timer fires at the deadline; whoever loses that race has its runner killed. What stands between
@@ -92,6 +94,19 @@ class Ticket:
     def is_condemned(self) -> bool:
         """Whether its process is being killed, and nobody has answered yet."""
         return self.stage is TicketStage.CONDEMNED
+
+    def job(self, inline: bytes, waiting: int) -> Job:
+        """What its worker is sent. Names as long as the board's: whatever a stranger calls a job, it is one packet."""
+        request = self.request
+        return Job(
+            number=self.number,
+            activity_id=request.job_id[:ID_BYTES],
+            activity_type=request.function_name[:TYPE_BYTES_MOST],
+            attempt=request.context.attempt,
+            deadline_ns=self.deadline.ns,
+            waiting=waiting,
+            body=inline,
+        )
 
     def close(self) -> None:
         """It has been answered, or nobody wants its answer any more."""

@@ -169,6 +169,16 @@ def test_function_name_is_data_and_nothing_to_look_up_in_a_module(wire: Wire) ->
     assert wire.ask("os.getpid")["error"]["type"] == "handler_not_found"
 
 
+def test_names_of_a_mebibyte_cost_no_worker_and_stall_nobody(runner: Running, wire: Wire) -> None:
+    long = "\xe9" * 2**20
+    asked = [wire.ask("describe"), wire.ask("describe", job_id=long), wire.ask("describe", request_id=long)]
+    assert wire.ask(long)["error"]["type"] == "handler_not_found"
+    assert all(Path(f"/proc/{one['result']['pid']}").exists() for one in asked)
+    # An answer with the name in it is no longer than a frame may be.
+    assert wire.ask("f" * (15 * 2**20), seconds=-1)["error"]["type"] == "timeout"
+    assert wire.ask("asleep_in_c", job_id=long, seconds=0.3)["status"] == "timeout"
+
+
 def test_other_protocol_version_is_an_error_and_the_connection_stays(wire: Wire) -> None:
     assert "Unsupported protocol version '3'" in wire.ask("echo", protocol_version="3")["error"]["message"]
     assert wire.ask("echo")["status"] == "success"
@@ -255,6 +265,7 @@ BAD_FRAMES = {
     "deep": frame(encoded(request("echo", {"x": 1})).replace(b'{"x": 1}', DEEP)),
     "response": frame({"type": "response", "payload": {"job_id": "j", "request_id": "r", "status": "success"}}),
     "unknown type": frame({"type": "ping", "payload": {}}),
+    "attempt beyond 32 bits": frame(request("echo", context={"attempt": 2**64})),
     "attempt 0": frame(request("echo", context={"attempt": 0})),
     "deadline without zone": frame(request("echo", context={"deadline": "2026-11-21T16:06:54"})),
     "ids are numbers": frame(request("echo", request_id=1)),
