@@ -28,6 +28,8 @@ _CONNECTIONS_MOST: Final = 256
 _UNREAD_BYTES: Final = 1 << 20
 # Bodies of requests that wait; a frame more may come on top.
 _WAITING_BYTES: Final = 64 << 20
+# Frames that are not whole yet, of all connections together.
+_HALF_BYTES: Final = 256 << 20
 _FAREWELL_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
 
@@ -46,6 +48,9 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._reading = True
         self.congested = False
+        # Whether it has sent nothing whole yet, and how much it has sent of what is to be its next frame.
+        self.silent = True
+        self.half_bytes = 0
 
     # What the loop tells.
 
@@ -65,14 +70,20 @@ class Connection(asyncio.Protocol):
         try:
             for body in self._reader.feed(data):
                 self._take(body)
+                self.silent = False
         except BadFrame as fault:
             LOGGER.warning("a connection is closed: %s", fault)
             self._close()
+        if self._reader.kept_bytes != self.half_bytes:
+            self._server.half_bytes += self._reader.kept_bytes - self.half_bytes
+            self.half_bytes = self._reader.kept_bytes
+            self._server.bound_halves()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
         self._closing = True
         self._server.forget(self)
+        self._reader = FrameReader()
         tickets, self._open = list(self._open.values()), {}
         self._server.dispatcher.drop(tickets)
 
@@ -173,7 +184,9 @@ class Server:
         self.dispatcher = dispatcher
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        # In the order in which they came.
+        self._connections: dict[Connection, None] = {}
+        self.half_bytes = 0
 
     def bind(self) -> None:
         """Takes the port without listening: a client still finds nobody there. Raises `OSError`."""
@@ -207,13 +220,33 @@ class Server:
             connection.abort()
 
     def admit(self, connection: Connection) -> bool:
-        """Whether there is room for one more."""
-        if len(self._connections) >= _CONNECTIONS_MOST:
+        """Whether there is room for one more; whoever has said nothing makes room for whoever may."""
+        if len(self._connections) >= _CONNECTIONS_MOST and not self._let_go_of_a_silent_one():
             LOGGER.warning("a connection is refused: there are %d", len(self._connections))
             return False
-        self._connections.add(connection)
+        self._connections[connection] = None
         return True
 
     def forget(self, connection: Connection) -> None:
         """It has ended."""
-        self._connections.discard(connection)
+        if connection in self._connections:
+            del self._connections[connection]
+            self.half_bytes -= connection.half_bytes
+            connection.half_bytes = 0
+
+    def bound_halves(self) -> None:
+        """Ends a connection where all that have sent half a frame take too much: a silent one before the others."""
+        if self.half_bytes > _HALF_BYTES:
+            largest = max(self._connections, key=lambda one: (one.silent, one.half_bytes))
+            LOGGER.warning("a connection is closed: half a frame of it, and of others, takes %d bytes", self.half_bytes)
+            self._end(largest)
+
+    def _let_go_of_a_silent_one(self) -> bool:
+        oldest = next((one for one in self._connections if one.silent), None)
+        if oldest is not None:
+            self._end(oldest)
+        return oldest is not None
+
+    def _end(self, connection: Connection) -> None:
+        self.forget(connection)
+        connection.abort()

@@ -1,12 +1,15 @@
 """Bytes of any kind at a runner: none ends it, and none holds up another connection."""
 
+import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.runner.conftest import StartRunner
 from tests.runner.harness import Running, Wire, cancel, frame, request
 
 # Bytes are the same to every interpreter.
@@ -67,13 +70,37 @@ def test_no_input_ends_the_runner_or_stalls_a_neighbour(
 
 
 def test_hundreds_of_silent_connections_leave_room_for_an_orchestrator(runner: Running, wire: Wire) -> None:
-    held = [socket.create_connection(("127.0.0.1", runner.port)) for _ in range(250)]
+    assert wire.ask("echo", {"n": 1})["result"] == {"n": 1}
+    # More than there is room for: those that have said nothing make room.
+    held = [socket.create_connection(("127.0.0.1", runner.port)) for _ in range(300)]
     try:
-        for one in held:
+        for one in held[-100:]:
             one.sendall(b"\0\0")
         assert wire.ask("echo", {"n": 1})["result"] == {"n": 1}
         with Wire(runner.port) as another:
             assert another.ask("echo", {"n": 1})["result"] == {"n": 1}
+    finally:
+        for one in held:
+            one.close()
+
+
+def test_half_frames_of_many_fill_no_memory(start_runner: StartRunner) -> None:
+    runner = start_runner()
+    wire = runner.connect()
+    assert wire.ask("echo", {"n": 1})["result"] == {"n": 1}
+    half = (16 << 20).to_bytes(4, "big") + b"x" * (15 << 20)
+    held = [socket.create_connection(("127.0.0.1", runner.port)) for _ in range(24)]
+    try:
+        for one in held:
+            try:
+                one.sendall(half)
+            except OSError:
+                # It was let go already.
+                pass
+        assert wire.ask("echo", {"n": 1})["result"] == {"n": 1}
+        resident = int(Path(f"/proc/{runner.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        # 360 MiB were sent.
+        assert resident < 330 * 2**20, resident
     finally:
         for one in held:
             one.close()
