@@ -19,6 +19,7 @@ from rrqmp.shared_state.messages import Account, Answer, Drain, Idle, Job, Leavi
 from rrqmp.worker.board_signals import BoardSignals
 from rrqmp.worker.dumps import Dumps
 from rrqmp.worker.orphans import OrphanWatch
+from rrqmp.worker.outlets import Outlets
 from rrqmp.worker.record import Record
 from rrqmp.worker.soft_limit import SoftLimit
 
@@ -58,6 +59,7 @@ class JobLife:
         self._config = config
         self._application = application
         self._orphans = OrphanWatch()
+        self._outlets = Outlets()
         self._pid = os.getpid()
         self._jobs: Jobs | None = None
         self._soft: SoftLimit | None = None
@@ -113,6 +115,7 @@ class JobLife:
 
     def _run(self, jobs: Jobs, job: Job, descriptors: list[int]) -> None:
         """From the first word on the board a death is charged to this job, the decoding of its body included."""
+        self._outlets.mend()
         # Names the job in a report of this process's death, so that none is charged with another's.
         self._record.hold(b"", 0, job.number, 0)
         self._record.begin(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 import threading
 import time
 from datetime import datetime
@@ -154,6 +155,29 @@ def test_output_of_handlers_is_utf_8_whatever_the_locale(start_runner: StartRunn
     runner = start_runner(LC_ALL="C", PYTHONIOENCODING="latin-1", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert runner.connect().ask("prints")["result"] == "utf-8"
     eventually(lambda: "printed \xe9 \\udcff" in runner.log_path.read_bytes().decode(), seen=lambda: runner.log)
+
+
+def test_output_that_its_reader_has_closed_fails_no_handler_that_prints(
+    start_runner: StartRunner, tmp_path: Path
+) -> None:
+    text = """
+        import os
+        from rrqmp.runner import Registry
+        registry = Registry()
+        registry.register("prints", lambda request: print("something", flush=True))
+
+        @registry.register
+        def closes(request):
+            # As an orchestrator does at a byte that is not UTF-8.
+            unread, written = os.pipe()
+            os.dup2(written, 1)
+            os.close(unread)
+    """
+    (tmp_path / "deaf.py").write_text(textwrap.dedent(text))
+    runner = start_runner(runner_command("deaf:registry", "--workers", "1"))
+    wire = runner.connect()
+    assert [wire.ask(name)["status"] for name in ("prints", "closes", "prints", "prints")] == ["success"] * 4
+    runner.logged("standard output of this worker goes nowhere from now on")
 
 
 def test_cpus_are_shared_with_the_siblings_of_a_pool(start_runner: StartRunner) -> None:
