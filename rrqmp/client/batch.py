@@ -27,6 +27,8 @@ ReturnWhen: TypeAlias = Literal["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPL
 
 def futures_of(futures: Iterable[F], kind: type[ActivityHandle[Any]]) -> list[F]:
     """All of them; raises `ConfigurationError` where one is no future of this kind."""
+    if not isinstance(futures, Iterable):
+        raise ConfigurationError(f"{futures!r:.80} is no collection of futures: give a list or another iterable")
     listed = list(futures)
     for one in listed:
         if not isinstance(one, kind):

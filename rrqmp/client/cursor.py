@@ -44,6 +44,8 @@ def decode_cursor(word: str, status: ActivityStatus) -> Cursor | None:
     """Reads the word, `None` for an empty one; raises `ConfigurationError` on any other."""
     if not word:
         return None
+    if not isinstance(word, str):
+        raise ConfigurationError(f"cursor is {word!r}: give that of the page before, or none")
     try:
         padded = word.encode() + b"=" * (-len(word) % 4)
         plain = _decoder.decode(base64.b64decode(padded, altchars=b"-_", validate=True))

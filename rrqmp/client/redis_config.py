@@ -39,6 +39,13 @@ def _optional(value: float | timedelta | None, name: str) -> float | None:
     return None if value is None else check_seconds(value, name)
 
 
+def check_redis_config(config: object) -> RedisConfig | None:
+    """One, or nothing; raises `ConfigurationError`."""
+    if config is not None and not isinstance(config, RedisConfig):
+        raise ConfigurationError(f"redis_config is {config!r}: give a RedisConfig")
+    return config
+
+
 def _check_number(value: object, name: str, least: int, most: int) -> int:
     if not isinstance(value, int) or not least <= value <= most:
         raise ConfigurationError(f"{name} is {value!r}: give {least} to {most} connections")

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypedDict, TypeVar
 
 from rrqmp.client.handle import ActivityHandle
 from rrqmp.client.preparation import Prepared, Preparer, chunks
-from rrqmp.client.redis_config import RedisConfig
+from rrqmp.client.redis_config import RedisConfig, check_redis_config
 from rrqmp.client.steps import Steps
 from rrqmp.client.targets import Resolved
 from rrqmp.client.verdict import batch_refusal, queue_full, refusal
@@ -200,10 +200,7 @@ def desk_of(queue: str, options: ConnectOptions) -> Desk:
 
 def redis_config_of(options: ConnectOptions) -> RedisConfig:
     """The shape of the pool; raises `ConfigurationError`."""
-    config = options.get("redis_config")
-    if config is not None and not isinstance(config, RedisConfig):
-        raise ConfigurationError(f"redis_config is {config!r}: give a RedisConfig")
-    return config or RedisConfig()
+    return check_redis_config(options.get("redis_config")) or RedisConfig()
 
 
 def resend_seconds_of(options: ConnectOptions) -> float:

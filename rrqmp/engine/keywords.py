@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, Literal, TypedDict
 
-from rrqmp.client.redis_config import RedisConfig
+from rrqmp.client.redis_config import RedisConfig, check_redis_config
 from rrqmp.errors import ConfigurationError
 from rrqmp.handling.worker_facts import WorkerInfo
 from rrqmp.model.names import check_activity_type, check_queue_name, did_you_mean
@@ -75,6 +75,8 @@ def plain_settings(keywords: Mapping[str, Any]) -> dict[str, object]:
     for name in given:
         if name not in NAMES:
             raise ConfigurationError(f"WorkerEngine has no {name!r}: {did_you_mean(name, NAMES)}")
+    _check_metrics(given.get("metrics"))
+    check_redis_config(given.get("redis_config"))
     if "queue_name" in given:
         if "queues" in given:
             raise ConfigurationError("queue_name and queues exclude each other: give one")
@@ -90,6 +92,11 @@ def plain_settings(keywords: Mapping[str, Any]) -> dict[str, object]:
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
     return settings
+
+
+def _check_metrics(sink: object) -> None:
+    if sink is not None and (isinstance(sink, type) or not isinstance(sink, MetricsSink)):
+        raise ConfigurationError(f"metrics is {sink!r}: give an object with inc_counter and observe_duration")
 
 
 def check_tracing(wanted: object) -> bool | Callable[[], Any]:

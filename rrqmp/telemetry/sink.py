@@ -11,7 +11,7 @@ _log: Final = logging.getLogger(__name__)
 
 @runtime_checkable
 class MetricsSink(Protocol):
-    """Takes counts and durations of workers; `attributes` names `queue` and `type`.
+    """Takes counts and durations of workers; `attributes` names `queue` and `type`, or the `callback` that failed.
 
     Called in each worker, by one thread beside the handler's. A `close()` is called before the worker leaves.
     """

@@ -11,6 +11,7 @@ import msgspec
 import pydantic
 import pytest
 
+from rrqmp.client.batch import wait
 from rrqmp.client.executor import ActivityExecutor
 from rrqmp.errors import ActivityNotFound, BatchSubmissionError, ConfigurationError, InvalidPayload, ResultError
 from rrqmp.model.activity_type import ActivityType
@@ -139,6 +140,8 @@ PAST = datetime.now(UTC) - timedelta(seconds=5)
         (lambda e: e.future(new_activity_id()).get_result(PATIENCE), ActivityNotFound, "has no activity"),
         (lambda e: e.future(new_activity_id()).cancel(), ActivityNotFound, "has no activity"),
         (lambda e: e.future(new_activity_id()).record(), ActivityNotFound, "has no activity"),
+        (lambda e: wait(7), ConfigurationError, "7 is no collection of futures"),
+        (lambda e: e.activity_queue.list_activities("pending", cursor=7), ConfigurationError, "cursor is 7: give that"),
         (lambda e: e.cancel(7), ConfigurationError, "7 is no activity id"),
         (lambda e: e.cancel("\ud800"), ConfigurationError, "is no activity id"),
         (lambda e: e.cancel(""), ConfigurationError, "'' is no activity id"),
