@@ -203,7 +203,7 @@ def test_shutdown_in_mid_job_is_quick_and_the_job_runs_again(dsn: str, own_jobs:
         assert first.stop() < 0.2 + 2.0
         assert not [one for one in (*runners, pid) if is_alive(one)]
         assert job.fields()["status"] == "PENDING", job.fields()
-        second = start_orchestrator(config)
+        second = start_orchestrator(write_config(tmp_path / "one.toml", dsn, rrqmp_command(), free_port()))
         stack.callback(second.kill)
         (tmp_path / "gate").touch()
         assert job.result() == "found"
