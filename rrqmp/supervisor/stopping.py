@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from rrqmp.errors import StoreError
-from rrqmp.shared_state.board import Head, KillReason
+from rrqmp.shared_state.board import Head, KillReason, WorkerState
 from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.store.calls.ends import ReclaimCause
 from rrqmp.supervisor.log import LOGGER
@@ -27,19 +27,24 @@ async def stop(node: Node, hurry: asyncio.Event) -> ExitCode:
     timeout = node.parts.settings.shutdown_timeout
     crew = node.crew
     node.parts.board.head[Head.DRAINING] = 1
-    busy = len(crew.roster.busy)
+    busy = _running(node)
     LOGGER.info("stopping: %s", f"{busy} running, up to {timeout:g} s to finish" if busy else "nothing is running")
     crew.drain()
     await _first(crew.roster.emptied(), hurry.wait(), timeout)
     if len(crew.roster):
-        given_back = len(crew.roster.busy)
+        given_back, late = _running(node), len(crew.roster)
         crew.kill_all(KillReason.RELEASED)
         try:
             async with asyncio.timeout(_REAP_SECONDS):
                 await crew.roster.emptied()
         except TimeoutError:
             LOGGER.error("these processes sleep in the kernel and are left: %s", sorted(crew.roster.pids()))
-        LOGGER.info("%d running activities go back to the head of the queue, their attempts not counted", given_back)
+        if given_back:
+            LOGGER.info(
+                "%d running activities go back to the head of the queue, their attempts not counted", given_back
+            )
+        else:
+            LOGGER.info("nothing was running any more: %d workers had not left in time", late)
     node.sweep.start()
     await node.sweep.finish()
     try:
@@ -49,6 +54,11 @@ async def stop(node: Node, hurry: asyncio.Event) -> ExitCode:
         LOGGER.error("Redis is away: what was running goes back when the lease of %s has run out", crew.node)
         return ExitCode.BUG
     return ExitCode.STOPPED
+
+
+def _running(node: Node) -> int:
+    """How many run an activity, and no hook or callback."""
+    return sum(handle.page.state is WorkerState.RUNNING for handle in node.crew.roster.busy)
 
 
 async def _say_goodbye(node: Node) -> None:

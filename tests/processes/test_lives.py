@@ -124,3 +124,13 @@ def test_activity_that_is_cancelled_during_its_setup_does_not_begin(queue: Queue
     # The setup was not in vain.
     assert queue.ended(queue.submit("loads_long")).status is ActivityStatus.COMPLETED
     assert len(told(tmp_path, "long")) == 1
+
+
+def test_stop_that_cuts_a_teardown_short_speaks_of_no_activity(queue: Queue, alive: Alive, tmp_path: Path) -> None:
+    (tmp_path / "teardown hangs").touch()
+    node = alive(shutdown_timeout=0.2)
+    queue.ended(queue.submit("fine"))
+    assert node.send(signal.SIGTERM).exit_code() == 0
+    assert "stopping: nothing is running" in node.log
+    assert "nothing was running any more: 1 workers had not left in time" in node.log
+    assert "go back to the head" not in node.log
