@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Final
+
+from rrqmp.kernel.pidfd import open_pidfd
 
 READY_WORD: Final = b"ready\n"
 
 
 class ParentLink:
-    """Over a socket inherited from the parent; its end is the parent's death, whichever thread forked us."""
+    """Over a socket inherited from the parent; its end is the parent's death, whichever thread forked us.
+
+    A child that the parent forks holds that socket open too and may live on, so the parent itself is watched as well.
+    """
 
     def __init__(self, descriptor: int, on_gone: Callable[[], None]) -> None:
         self._descriptor = descriptor
         self._on_gone = on_gone
+        self._pidfd = -1
         os.set_inheritable(descriptor, False)
         os.set_blocking(descriptor, False)
 
     def watch(self) -> None:
         """Begins to listen; needs the running loop."""
-        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._descriptor, self._read)
+        with contextlib.suppress(OSError):
+            # It may be gone already: then the socket tells, or nobody does.
+            self._pidfd = open_pidfd(os.getppid())
+            loop.add_reader(self._pidfd, self._gone)
 
     def say_ready(self) -> None:
         """Tells the parent that activities are being taken."""
@@ -39,5 +51,13 @@ class ParentLink:
             return
         except OSError:
             pass
-        asyncio.get_running_loop().remove_reader(self._descriptor)
+        self._gone()
+
+    def _gone(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._descriptor)
+        if self._pidfd >= 0:
+            loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
         self._on_gone()

@@ -148,6 +148,32 @@ def test_the_death_of_the_script_ends_all(run_script: Callable[..., Script], exe
     assert len(gone) == len(family)
 
 
+def test_the_death_of_the_script_ends_all_beside_a_child_that_it_forked(run_script: Callable[..., Script]) -> None:
+    # The child holds copies of all that the script has open.
+    script = run_script(THUMBNAIL + """
+import time
+
+if __name__ == "__main__":
+    with engine.running():
+        child = os.fork()
+        if child:
+            print(child, flush=True)
+        time.sleep(600)
+""")  # fmt: skip
+    assert script.process.stdout is not None
+    child = psutil.Process(int(script.process.stdout.readline()))
+    try:
+        family = [one for one in psutil.Process(script.process.pid).children(recursive=True) if one != child]
+        assert len(family) >= 2
+        script.process.kill()
+        script.process.wait()
+        gone, alive = psutil.wait_procs(family, timeout=PATIENCE)
+        assert (len(gone), alive) == (len(family), [])
+    finally:
+        child.kill()
+        script.process.communicate()
+
+
 def test_the_current_folder_is_searched_as_a_script_would(run_script: Callable[..., Script], tmp_path: Any) -> None:
     (tmp_path / "beside.py").write_text("SIZE = 7\n")
     script = run_script("""
