@@ -20,6 +20,7 @@ from rrqmp.store.calls.watch import WATCH_BITE, watch
 R_co = TypeVar("R_co", covariant=True, default=Any)
 R = TypeVar("R", default=Any)
 F = TypeVar("F", bound=ActivityHandle[Any])
+F_co = TypeVar("F_co", bound=ActivityHandle[Any], covariant=True)
 
 # The words of `concurrent.futures` and `asyncio`, whose constants may be given as well.
 ReturnWhen: TypeAlias = Literal["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"]
@@ -39,21 +40,21 @@ def futures_of(futures: Iterable[F], kind: type[ActivityHandle[Any]]) -> list[F]
     return listed
 
 
-class Handles(Sequence[F]):
+class Handles(Sequence[F_co]):
     """What a batch is, however it waits: a sequence in the order of the payloads."""
 
     __slots__ = ("_futures",)
 
-    def __init__(self, futures: Sequence[F]) -> None:
+    def __init__(self, futures: Sequence[F_co]) -> None:
         self._futures = futures
 
     @overload
-    def __getitem__(self, place: int) -> F: ...
+    def __getitem__(self, place: int) -> F_co: ...
 
     @overload
     def __getitem__(self, place: slice) -> Self: ...
 
-    def __getitem__(self, place: int | slice) -> F | Self:
+    def __getitem__(self, place: int | slice) -> F_co | Self:
         if isinstance(place, slice):
             return type(self)(self._futures[place])
         return self._futures[place]
@@ -67,7 +68,7 @@ class Handles(Sequence[F]):
     def _counting(self) -> Steps[Mapping[ActivityStatus, int]]:
         counts = Counter(future._ended.status for future in self._futures if future._ended is not None)
         rest = [future for future in self._futures if future._ended is None]
-        by_queue: dict[Any, list[F]] = {}
+        by_queue: dict[Any, list[F_co]] = {}
         for future in rest:
             by_queue.setdefault(future.keys, []).append(future)
         for keys, group in by_queue.items():

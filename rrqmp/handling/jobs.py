@@ -23,6 +23,7 @@ class Jobs(Protocol):
 
     def run(self, body: bytes, deadline_ns: int, waiting: int) -> bytes:
         """Runs one job and encodes its outcome; whatever the handler does, it raises nothing."""
+        ...
 
     def tell(self, account: bytes) -> None:
         """Tells of a job that no worker ended; raises nothing."""

@@ -91,17 +91,18 @@ class Scraper:
 
     async def _sum(self) -> Counts:
         """The dead and the living, a region at a time."""
-        for try_number in range(_SUMS_MOST):
+        tries = _SUMS_MOST
+        while True:
+            tries -= 1
             counts, buried = self._counts.of_the_dead(), self._counts.burials
             for handle in self._crew.roster:
                 if handle.stage is not Stage.DEAD:
                     self._counts.add(handle.page.index, counts)
-                if try_number < _SUMS_MOST - 1:
+                if tries:
                     await asyncio.sleep(0)
             # Who died meanwhile would be counted with neither, and a counter must never fall.
-            if self._counts.burials == buried:
-                break
-        return counts
+            if not tries or self._counts.burials == buried:
+                return counts
 
     async def _ask(self) -> None:
         self._asked_at = time.monotonic()

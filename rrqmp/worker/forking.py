@@ -62,3 +62,16 @@ def _fork_again(read_end: int, write_end: int, child_main: Callable[[], NoReturn
     finally:
         # Whatever happens, no copy of the template may return into the template's own stack.
         os._exit(status)
+
+
+def leave_as_child() -> NoReturn:
+    """Ends a process that a handler forked and that has come back to our code, where only the worker itself may go on.
+
+    With what it printed, and without the exit hooks: those are its parent's too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass
+    os._exit(0)

@@ -60,7 +60,6 @@ class JobLife:
         self._application = application
         self._orphans = OrphanWatch()
         self._outlets = Outlets()
-        self._pid = os.getpid()
         self._jobs: Jobs | None = None
         self._soft: SoftLimit | None = None
 
@@ -128,9 +127,6 @@ class JobLife:
             soft_ns=self._soft_ns(jobs, job),
         )
         body = jobs.run(disclose(job.body, descriptors, _BODY_MOST), job.deadline_ns, job.waiting)
-        if os.getpid() != self._pid:
-            # A child that the handler forked and let return: the job, and all that follows, is its parent's.
-            os._exit(_EXIT_CLEAN)
         # Waits here if it is being killed: then the supervisor answers, and this answer is never sent.
         self._record.end()
         self._record.words[Word.SOFT] = 0

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from os import getpid
 from time import monotonic_ns, process_time_ns
 from typing import Final
 
 from rrqmp.kernel.descriptors import move_high
 from rrqmp.shared_state.board import TYPE_BYTES_MOST, Head, Page, Word, WorkerState
+from rrqmp.worker.forking import leave_as_child
 
 _STATE: Final = int(Word.STATE)
 _SEQ: Final = int(Word.SEQ)
@@ -44,7 +46,7 @@ _POKE: Final = (1).to_bytes(8, "little")
 class Record:
     """Begins and ends activities on the board."""
 
-    __slots__ = ("_acquire", "_clear_refs", "_head", "_release", "_wake", "page", "words")
+    __slots__ = ("_acquire", "_clear_refs", "_head", "_pid", "_release", "_wake", "page", "words")
 
     def __init__(self, page: Page, head: memoryview, wake: int) -> None:
         self.page = page
@@ -54,6 +56,7 @@ class Record:
         lock = threading.Lock()
         self._acquire, self._release = lock.acquire, lock.release
         self._clear_refs = _open_clear_refs()
+        self._pid = getpid()
 
     def become(self, state: WorkerState) -> None:
         """Says what the worker does now."""
@@ -114,6 +117,9 @@ class Record:
 
     def end(self) -> None:
         """Publishes the end. While a kill is under way for this very activity it waits: to be killed, or let go."""
+        if getpid() != self._pid:
+            # A child that user code forked and let return, or leave by `sys.exit`: all that follows is its parent's.
+            leave_as_child()
         words = self.words
         seq = words[_SEQ]
         words[_ENDED] = seq

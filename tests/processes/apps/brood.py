@@ -116,3 +116,17 @@ def terminates_children(payload: Any, context: ActivityContext) -> list[int]:
         process.join()
         codes |= {popen.wait(), process.exitcode}
     return list(codes)
+
+
+@engine.add
+def comes_back_twice(way: str) -> str:
+    """A fork whose child does not know that it is one; the parent sees its end."""
+    pid = os.fork()
+    if pid == 0:
+        if way == "raises":
+            raise ValueError("in the child")
+        if way == "exits":
+            sys.exit(3)
+        return "the child's"
+    os.waitpid(pid, 0)
+    return "the parent's"
