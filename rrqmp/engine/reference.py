@@ -34,7 +34,7 @@ def find_application(engine: object) -> AppReference:
     for module_name, module in list(sys.modules.items()):
         if module_name != "__main__" and getattr(module, "__spec__", None) is not None:
             attribute = _global_name(module, engine)
-            if attribute:
+            if attribute and _can_be_imported_again(module_name):
                 return AppReference(kind="module", target=module_name, attribute=attribute)
     return AppReference(kind="pickle")
 
@@ -53,6 +53,12 @@ def _reference_of_main(main: ModuleType, attribute: str) -> AppReference | None:
     if file and os.path.isfile(file):
         return AppReference(kind="script", target=os.path.abspath(file), attribute=attribute)
     return None
+
+
+def _can_be_imported_again(name: str) -> bool:
+    """Whether a fresh interpreter would find it: pytest gives the modules of its tests names that lead nowhere."""
+    top = name.partition(".")[0]
+    return any(finder.find_spec(top, None) is not None for finder in sys.meta_path)
 
 
 def _global_name(module: ModuleType | None, engine: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +26,7 @@ from rrqmp.handling.handler import ActivityHandler
 from rrqmp.model.activity_type import ActivityType
 from rrqmp.settings.table import TABLE
 from rrqmp.shared_state.exit_codes import ExitCode
+from rrqmp.shared_state.launch import AppReference
 from rrqmp.telemetry.sink import NoopMetrics
 
 MODULE_ENGINE = WorkerEngine()
@@ -255,3 +257,14 @@ def test_importing_the_package_alone_costs_next_to_nothing() -> None:
     program = "import sys, rrqmp; print(sorted(name for name in sys.modules if name.startswith(('rrqmp.', 'msgspec'))))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "['rrqmp.version']"
+
+
+def test_engine_is_found_where_it_can_be_imported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = WorkerEngine()
+    for name in ("no_folder_of_this_name.test_shop", "colorsys"):
+        module = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        vars(module)["shop"] = engine
+        # In this order: the test's module is made first, and imports the other.
+        monkeypatch.setitem(sys.modules, name, module)
+    assert find_application(engine) == AppReference(kind="module", target="colorsys", attribute="shop")
