@@ -29,6 +29,8 @@ from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 from tests.end_to_end.conftest import clean_environment
 
+pytestmark = pytest.mark.once
+
 IDS = [f"0198f3a0-0000-7000-8000-{number:012d}" for number in range(6)]
 RULES = StoreRules()
 IDENT = SlotIdent("a@1", 0, 1)

@@ -19,6 +19,8 @@ from rrqmp.store.embedded import EmbeddedServer
 from rrqmp.store.keys import QueueKeys
 from rrqmp.store.rules import StoreRules
 
+pytestmark = pytest.mark.once
+
 ID = "0198f3a0-0000-7000-8000-000000000001"
 
 

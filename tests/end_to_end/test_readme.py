@@ -18,6 +18,8 @@ import pytest
 from rrqmp.settings.table import ENVIRONMENT_PREFIX
 from tests.end_to_end.readme_blocks import ROOT, Block, blocks, likeness
 
+pytestmark = pytest.mark.once
+
 START_SECONDS = 30.0
 # A process that has no processor for 12 ms after its deadline is killed before its stack is written, and the line of it
 # is missing then: on a machine that others load it happens, seldom twice.

@@ -14,6 +14,8 @@ from tests.servers import embedded_server
 
 PROGRAM = """
 from rrqmp import WorkerEngine
+
+pytestmark = pytest.mark.once
 engine = WorkerEngine()
 empty = WorkerEngine()
 

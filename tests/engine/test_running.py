@@ -121,6 +121,7 @@ def test_an_engine_without_handlers_is_refused_before_anything_starts(settings: 
         WorkerEngine(**settings).start()
 
 
+@pytest.mark.once
 def test_redis_out_of_reach_is_told_by_type(settings: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
     engine = engine_of(settings, redis_url="redis://127.0.0.1:1", start_timeout=0.2)
     with pytest.raises(StoreUnavailable, match="exit code 69"), engine.running():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from rrqmp.model.attempt import AttemptKind
 from rrqmp.model.status import ActivityStatus
 from tests.processes.conftest import Supervise
 from tests.processes.harness import Queue, eventually, is_alive, kinds
+
+pytestmark = pytest.mark.once
 
 
 def test_silent_node_is_fenced_and_joins_anew_and_nothing_is_recorded_twice(queue: Queue, supervise: Supervise) -> None:

@@ -8,6 +8,8 @@ from rrqmp.model.status import ActivityStatus
 from tests.processes.conftest import Supervise
 from tests.processes.harness import Queue, eventually
 
+pytestmark = pytest.mark.once
+
 ID = "0" * 36
 
 

@@ -8,10 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rrqmp.model.status import ActivityStatus
 from rrqmp.store.embedded import EmbeddedServer
 from tests.processes.conftest import Supervise
 from tests.processes.harness import APPS, ROOT, TEST_MARK, Queue, eventually
+
+pytestmark = pytest.mark.once
 
 
 def test_reader_that_does_not_read_delays_no_kill(queue: Queue, server: EmbeddedServer, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from rrqmp.store.keys import QueueKeys
 from tests.processes.conftest import Supervise
 from tests.processes.harness import Queue, eventually, kinds
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def own_queue(own_server: EmbeddedServer, queue_name: str, tmp_path: Path) -> Iterator[Queue]:

@@ -132,6 +132,7 @@ def test_idle_supervisor_stops_at_once(supervise: Supervise) -> None:
     assert "stopping: nothing is running" in node.log
 
 
+@pytest.mark.once
 def test_stop_without_redis_says_what_is_left_and_keeps_the_board(
     own_server: EmbeddedServer, supervise: Supervise, tmp_path: Path, queue_name: str
 ) -> None:

@@ -108,6 +108,7 @@ def test_unknown_activity_type_in_the_settings_is_a_fault_that_names_the_known_o
     assert "'echo'" in node.log
 
 
+@pytest.mark.once
 def test_second_supervisor_of_a_name_is_refused_and_the_first_is_not_disturbed(
     queue: Queue, supervise: Supervise
 ) -> None:
@@ -119,6 +120,7 @@ def test_second_supervisor_of_a_name_is_refused_and_the_first_is_not_disturbed(
     assert first.board_file.exists()
 
 
+@pytest.mark.once
 def test_workers_that_never_come_up_end_the_supervisor_with_pauses_in_between(
     supervise: Supervise, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ _PARENT = """
 import sys, time
 from pathlib import Path
 from rrqmp.store.embedded import EmbeddedServer
+
+pytestmark = pytest.mark.once
 server = EmbeddedServer(Path(sys.argv[1])).start()
 print(server.pid, flush=True)
 time.sleep(600)

@@ -18,6 +18,8 @@ from tests.processes.conftest import Supervise
 from tests.processes.harness import Queue, Supervised, eventually
 from tests.telemetry.scraping import APPS, address, get, scrape, scraped
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def observed(supervise: Supervise) -> Supervised:
