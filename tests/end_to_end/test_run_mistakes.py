@@ -12,10 +12,10 @@ from rrqmp.shared_state.exit_codes import ExitCode
 from rrqmp.store.embedded import EmbeddedServer
 from tests.servers import embedded_server
 
+pytestmark = pytest.mark.once
+
 PROGRAM = """
 from rrqmp import WorkerEngine
-
-pytestmark = pytest.mark.once
 engine = WorkerEngine()
 empty = WorkerEngine()
 

@@ -16,12 +16,12 @@ from rrqmp.store.connection import BlockingConnection
 from rrqmp.store.embedded import EmbeddedServer, find_binary
 from rrqmp.store.embedded_place import resolve_embedded
 
+pytestmark = pytest.mark.once
+
 _PARENT = """
 import sys, time
 from pathlib import Path
 from rrqmp.store.embedded import EmbeddedServer
-
-pytestmark = pytest.mark.once
 server = EmbeddedServer(Path(sys.argv[1])).start()
 print(server.pid, flush=True)
 time.sleep(600)
